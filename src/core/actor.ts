@@ -1,0 +1,203 @@
+import { z } from "zod";
+import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
+import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
+import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
+import { canonicalJson } from "./json.ts";
+import type { RejectionSchemas, Turn } from "./turn.ts";
+
+/** One function an event: the state before and the event give the state after. Pure. */
+type Evolve<State, Events extends EventSchemas> = {
+  [Name in keyof Events]: (state: NoInfer<State>, event: PayloadOf<Events[Name]>) => NoInfer<State>;
+};
+
+/** What an actor may set for itself; the rest is in `config.ts`. */
+export interface ActorOptions {
+  /** `every`: events between snapshots (100). `version`: raise it to make all older snapshots void. */
+  readonly snapshot?: { readonly every?: number; readonly version?: number };
+  /** How failing messages are retried. */
+  readonly retry?: Partial<RetryPolicy>;
+  /** Messages waiting for one actor of this type, at the most (1,000). */
+  readonly mailboxDepthMax?: number;
+}
+
+interface Parts<State, Events extends EventSchemas, Commands> extends ActorOptions {
+  /** The state before the first event: JSON, like every state. */
+  readonly initialState: () => State;
+  readonly events: Events;
+  readonly evolve: Evolve<State, Events>;
+  readonly commands: Commands;
+}
+
+type RejectionOf<Rejections extends RejectionSchemas> = {
+  [Code in keyof Rejections & string]: { readonly code: Code; readonly details: z.output<Rejections[Code]> };
+}[keyof Rejections & string];
+
+/** An actor's address, with a method a command. */
+export type Ref<Commands, Rejections extends RejectionSchemas> = {
+  readonly [Name in keyof Commands]: Commands[Name] extends CommandDefinition<never, infer Input, infer Reply>
+    ? (...input: OptionalIfEmpty<z.input<Input>>) => CommandRequest<Reply, RejectionOf<Rejections>>
+    : never;
+};
+type OptionalIfEmpty<Input> = Record<never, never> extends Input ? [input?: Input] : [input: Input];
+
+/** An actor type, as `actor(...)` makes it. */
+export interface Actor<
+  Name extends string = string,
+  State = unknown,
+  Events extends EventSchemas = EventSchemas,
+  Rejections extends RejectionSchemas = RejectionSchemas,
+  // deno-lint-ignore no-explicit-any -- commands take a Turn, which varies both ways
+  Commands extends Record<string, AnyCommand> = any,
+> {
+  readonly kind: "actor";
+  readonly name: Name;
+  readonly initialState: () => State;
+  readonly events: ReadonlyMap<string, EventDefinition>;
+  readonly evolve: ReadonlyMap<string, (state: unknown, event: unknown) => unknown>;
+  readonly commands: ReadonlyMap<string, AnyCommand>;
+  /** Undefined where the actor does not declare its rejections. */
+  readonly rejections: ReadonlyMap<string, z.ZodType> | undefined;
+  readonly retry: RetryPolicy;
+  readonly snapshotEvery: number;
+  readonly mailboxDepthMax: number | undefined;
+  /** Changes whenever the code that makes states does, so that snapshots of older code are not used. */
+  readonly fingerprint: string;
+  /** The address of one actor of this type. */
+  ref(key: string): Ref<Commands, Rejections>;
+  /** Only in types. */
+  readonly __types?: { events: Events; commands: Commands };
+}
+
+/** Any actor type. */
+// deno-lint-ignore no-explicit-any -- stands for every actor whatever its state
+export type AnyActor = Actor<string, any, any, any, any>;
+
+/**
+ * Defines an actor type: the state it starts from, the facts it records, how each changes the state, and the
+ * commands it answers. Everything is checked here, when the module is loaded.
+ *
+ * @param name Lower case letters, digits and hyphens; the first part of `type/key`.
+ * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed.
+ * @throws {TypeError} When a name is malformed, an event has no `evolve`, or a schema is not JSON.
+ *
+ * @example
+ * ```ts
+ * import { actor, command } from "folio";
+ * import { z } from "zod";
+ *
+ * export const door = actor("door", {
+ *   initialState: () => ({ open: false }),
+ *   events: { Opened: z.object({}), Closed: z.object({}) },
+ *   evolve: { Opened: () => ({ open: true }), Closed: () => ({ open: false }) },
+ *   commands: {
+ *     open: command(z.object({}), (turn) => {
+ *       if (turn.state.open) turn.reject("already-open");
+ *       turn.emit("Opened", {});
+ *     }),
+ *   },
+ * });
+ * ```
+ */
+export function actor<
+  Name extends string,
+  State,
+  Events extends EventSchemas,
+  Rejections extends RejectionSchemas,
+  // deno-lint-ignore no-explicit-any -- inferred from what is given
+  Commands extends Record<string, CommandDefinition<Turn<State, Events, Rejections>, any, any>>,
+>(
+  name: Name,
+  parts: Parts<State, Events, Commands> & { readonly rejections: Rejections },
+): Actor<Name, State, Events, Rejections, Commands>;
+export function actor<
+  Name extends string,
+  State,
+  Events extends EventSchemas,
+  // deno-lint-ignore no-explicit-any -- inferred from what is given
+  Commands extends Record<string, CommandDefinition<Turn<State, Events, RejectionSchemas>, any, any>>,
+>(
+  name: Name,
+  parts: Parts<State, Events, Commands>,
+): Actor<Name, State, Events, RejectionSchemas, Commands>;
+export function actor(
+  name: string,
+  parts: Parts<unknown, EventSchemas, Record<string, AnyCommand>> & {
+    readonly rejections?: RejectionSchemas;
+  },
+): AnyActor {
+  checkName("actor type", name, /^[a-z][a-z0-9-]{0,63}$/);
+  const evolve = new Map(Object.entries(parts.evolve));
+  const events = new Map<string, EventDefinition>();
+  for (const [event, schema] of Object.entries(parts.events)) {
+    checkName(`event of ${name}`, event, /^[A-Za-z][A-Za-z0-9_-]{0,63}$/);
+    if (!evolve.has(event)) throw new TypeError(`Cannot define actor ${name}: no evolve for event ${event}`);
+    const definition = eventDefinition(schema);
+    checkIsJson(`event ${event} of ${name}`, definition.schema, "output");
+    events.set(event, definition);
+  }
+  for (const event of evolve.keys()) {
+    if (!events.has(event)) {
+      throw new TypeError(`Cannot define actor ${name}: evolve for unknown event ${event}`);
+    }
+  }
+  for (const [command, definition] of Object.entries(parts.commands)) {
+    checkName(`command of ${name}`, command, /^(?!then$)[A-Za-z][A-Za-z0-9_-]{0,63}$/);
+    checkIsJson(`command ${command} of ${name}`, definition.input, "input");
+  }
+  const initial = parts.initialState();
+  if (canonicalJson(JSON.parse(canonicalJson(initial))) !== canonicalJson(initial)) {
+    throw new TypeError(`Cannot define actor ${name}: its initial state is not JSON`);
+  }
+  const commands = new Map(Object.entries(parts.commands));
+  const methods = refMethods(name, commands.keys());
+  return {
+    kind: "actor",
+    name,
+    initialState: parts.initialState,
+    events,
+    evolve,
+    commands,
+    rejections: parts.rejections && new Map(Object.entries(parts.rejections)),
+    retry: { ...defaultRetryPolicy, ...parts.retry },
+    snapshotEvery: parts.snapshot?.every ?? 100,
+    mailboxDepthMax: parts.mailboxDepthMax,
+    fingerprint: fingerprint(parts),
+    ref: (key) => Object.create(methods, { key: { value: key } }),
+  };
+}
+
+function checkName(what: string, name: string, pattern: RegExp): void {
+  if (!pattern.test(name)) {
+    throw new TypeError(`Cannot define ${what}: name must match ${pattern}, not "${name}"`);
+  }
+}
+
+/** Refuses dates, big integers, maps and the like, which would not survive being stored. */
+function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): void {
+  try {
+    z.toJSONSchema(schema, { io });
+  } catch (error) {
+    throw new TypeError(`Cannot define ${what}: its schema must describe JSON`, { cause: error });
+  }
+}
+
+function refMethods(type: string, commands: Iterable<string>): object {
+  const methods: Record<string, unknown> = Object.create(null);
+  for (const command of commands) {
+    methods[command] = function (this: { key: string }, input: unknown = {}): CommandRequest {
+      return { type, key: this.key, command, input };
+    };
+  }
+  return methods;
+}
+
+/** FNV-1a over the source of what makes states. */
+function fingerprint(parts: Parts<unknown, EventSchemas, unknown>): string {
+  const upcasts = Object.values(parts.events).flatMap((schema) =>
+    Object.values(eventDefinition(schema).from)
+  );
+  const sources = [parts.initialState, ...Object.values(parts.evolve), ...upcasts].map(String);
+  let hash = 0x811c9dc5;
+  for (const char of sources.join("\0")) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  return `${parts.snapshot?.version ?? 1}-${hash.toString(36)}`;
+}

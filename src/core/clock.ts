@@ -1,0 +1,19 @@
+/** The only source of time: real in production, virtual in tests. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Calls `callback` once, `delayMs` from now at the earliest. Returns a function that cancels it. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** `setTimeout` fires at once for longer delays than this. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** The wall clock of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), TIMEOUT_MS_MAX));
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,76 @@
+/**
+ * The closed set of errors that Folio answers with. Each has a stable `code` and typed `fields`;
+ * which HTTP status a code becomes is decided in `http/problem.ts` and nowhere else.
+ */
+
+/** One reason why a value does not fit its schema. */
+export interface Issue {
+  /** Where in the value, e.g. `["items", 0, "price"]`. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** What each error carries beside its code and message. */
+export interface ErrorFields {
+  "malformed": { name: string };
+  "unauthorized": Record<never, never>;
+  "forbidden": Record<never, never>;
+  "not-found": Record<never, never>;
+  "unknown-actor-type": { type: string };
+  "unknown-command": { type: string; command: string };
+  "unknown-message": { id: string };
+  "ambiguous-message": { id: string; actors: string[] };
+  "no-events": { actor: string };
+  "body-timeout": { timeoutMs: number };
+  "payload-too-large": { bytesMax: number };
+  "unsupported-media-type": { contentType: string };
+  "invalid-input": { issues: Issue[] };
+  /** The actor said no: an answer, not a failure. `rejection` is the actor's own code. */
+  "rejected": { rejection: string; details?: unknown };
+  "version-mismatch": { expected: string; version: number };
+  "message-in-progress": { id: string };
+  "message-mismatch": { id: string };
+  "mailbox-full": { actor: string; depthMax: number };
+  "shard-full": { shard: number; depthMax: number };
+  "too-many-readers": { readersMax: number };
+  "handler-failed": { actor: string };
+  "draining": Record<never, never>;
+  "not-owner": { shard: number };
+  "store-unavailable": { shard: number };
+}
+
+export type ErrorCode = keyof ErrorFields;
+
+/**
+ * An error with a code from the closed set.
+ *
+ * @example Telling errors apart
+ * ```ts
+ * import { FolioError } from "folio";
+ *
+ * const error: unknown = new FolioError("mailbox-full", "Mailbox is full", { actor: "a/1", depthMax: 1000 });
+ * if (FolioError.is(error, "mailbox-full")) console.log(error.fields.depthMax);
+ * ```
+ */
+export class FolioError<Code extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = "FolioError";
+
+  constructor(
+    readonly code: Code,
+    message: string,
+    readonly fields: ErrorFields[Code],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** Whether `error` is a `FolioError` with this code; narrows its `fields`. */
+  static is<Code extends ErrorCode>(error: unknown, code: Code): error is FolioError<Code> {
+    return error instanceof FolioError && error.code === code;
+  }
+}
+
+/** The text of any thrown value, for logs and failure histories. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

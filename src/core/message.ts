@@ -1,0 +1,83 @@
+/** Where a message is in its life; the diagram is in `ARCHITECTURE.md`. */
+export type MessageStatus = "queued" | "running" | "retrying" | "done" | "rejected" | "dead";
+
+/** The envelope of a command in a mailbox. */
+export interface Message {
+  /** Unique for its actor; handled once. */
+  readonly id: string;
+  /** `type/key` of the actor it is for. */
+  readonly actor: string;
+  readonly command: string;
+  /** As it came: JSON, before the command's schema has parsed it. */
+  readonly input: unknown;
+  /** Shared by all that one request from outside has led to. */
+  readonly correlationId: string;
+  /** The message whose turn sent this one; null when it came from outside. */
+  readonly causationId: string | null;
+  /** W3C Trace Context of the request that started it all. */
+  readonly traceparent: string | null;
+  /** Versions of which the actor must have one: `*`, or numbers parted by commas. */
+  readonly expectedVersion: string | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly enqueuedAt: number;
+  /** Not before this time; equal to `enqueuedAt` unless it was delayed. */
+  readonly deliverAt: number;
+}
+
+/** One failed attempt, or what an operator did about it. */
+export interface Failure {
+  readonly attempt: number;
+  readonly at: number;
+  readonly error: string;
+}
+
+/** What became of a message. */
+export type Outcome =
+  | { readonly status: "done"; readonly reply: unknown; readonly version: number; readonly position: number }
+  | {
+    readonly status: "rejected";
+    readonly rejection: string;
+    readonly details?: unknown;
+    readonly version: number;
+    readonly position: number;
+  };
+
+/** A message with all that is kept about it. */
+export interface MessageRecord extends Message {
+  readonly shard: number;
+  /** Order of admission in the shard. */
+  readonly seq: number;
+  readonly status: MessageStatus;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly handledAt: number | null;
+  readonly outcome: Outcome | null;
+  readonly failures: readonly Failure[];
+  /** The input it first came with, where an operator has edited it since. */
+  readonly originalInput: unknown;
+}
+
+/** Splits `type/key`; a key may hold slashes of its own. */
+export function parseActorName(actor: string): { type: string; key: string } {
+  const slash = actor.indexOf("/");
+  return { type: actor.slice(0, slash), key: actor.slice(slash + 1) };
+}
+
+const KEY_BYTES_MAX = 512;
+const encoder = new TextEncoder();
+
+/** Why `key` cannot be an actor's key, or undefined if it can. */
+export function invalidKeyReason(key: string): string | undefined {
+  if (key === "") return "it is empty";
+  if (key.length > KEY_BYTES_MAX || encoder.encode(key).length > KEY_BYTES_MAX) {
+    return `it is longer than ${KEY_BYTES_MAX} bytes`;
+  }
+  if (/\p{Cc}/u.test(key)) return "it has control characters";
+  if (!key.isWellFormed()) return "it is not well-formed Unicode";
+  return undefined;
+}
+
+/** Whether `id` can name a message: 1 to 255 printable ASCII characters without spaces. */
+export function isMessageId(id: string): boolean {
+  return /^[\x21-\x7e]{1,255}$/.test(id);
+}

@@ -1,0 +1,95 @@
+import type { Limits } from "./config.ts";
+import type { Clock } from "./core/clock.ts";
+import type { Ids } from "./core/ids.ts";
+import type { Log } from "./core/log.ts";
+import { type AnyModule } from "./runtime/registry.ts";
+import { Runtime } from "./runtime/runtime.ts";
+import type { Database } from "./store/database.ts";
+import { type HeldFolder, holdFolder } from "./store/folder.ts";
+import { openLibsqlDatabase } from "./store/libsql_database.ts";
+import { UnusableStoreError } from "./store/migrations.ts";
+import { openShardStore, type ShardStore } from "./store/shard_store.ts";
+import { openWorkerDatabase } from "./store/worker_database.ts";
+
+/** How a runtime is put together. */
+export interface CreateRuntimeOptions {
+  readonly modules: readonly AnyModule[];
+  /**
+   * A folder, made if it is not there; `:memory:`; or the URL of a libSQL server (`libsql:`, `http:`,
+   * `https:`), with `{shard}` in it where there are several shards.
+   */
+  readonly data: string;
+  readonly dataToken?: string | undefined;
+  /** Fixed once the store is made (1). */
+  readonly shards?: number | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly clock?: Clock | undefined;
+  readonly ids?: Ids | undefined;
+  readonly log?: Log | undefined;
+}
+
+/**
+ * Opens a store and runs the modules on it.
+ *
+ * @throws {UnusableStoreError} When the store is held by another process, or is not Folio's.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "folio";
+ * import { counter } from "../actors/counter.ts";
+ *
+ * await using runtime = await createRuntime({ modules: [counter], data: ":memory:" });
+ * const result = await runtime.ask(counter.ref("clicks").increment({ by: 2 }));
+ * if (result.ok) console.assert(result.reply.value === 2);
+ * ```
+ */
+export async function createRuntime(options: CreateRuntimeOptions): Promise<Runtime & AsyncDisposable> {
+  const opened: Database[] = [];
+  let folder: HeldFolder | undefined;
+  const release = async () => {
+    for (const database of opened) await database.close().catch(() => {});
+    folder?.release();
+  };
+  try {
+    const isRemote = /^(libsql|https?|wss?):/.test(options.data);
+    const isMemory = options.data === ":memory:";
+    const shards = options.shards ?? 1;
+    if (isRemote && shards > 1 && !options.data.includes("{shard}")) {
+      throw new UnusableStoreError(
+        `Cannot use ${options.data} for ${shards} shards: it has no {shard} in it`,
+      );
+    }
+    if (!isRemote && !isMemory) folder = holdFolder(options.data);
+    const stores: ShardStore[] = [];
+    for (let shard = 0; shard < shards; shard++) {
+      const name = folder
+        ? `${options.data}/shard-${shard}.db`
+        : options.data.replaceAll("{shard}", String(shard));
+      const url = folder?.databaseUrl(`shard-${shard}.db`) ?? (isMemory ? "file::memory:" : name);
+      const location = { url, authToken: options.dataToken };
+      const database = folder ? await openDatabase(location.url) : openLibsqlDatabase(location);
+      opened.push(database);
+      stores.push(await openShardStore(database, { name, shard, shards, isFile: folder !== undefined }));
+    }
+    const runtime = await Runtime.start({ ...options, stores });
+    return Object.assign(runtime, {
+      async [Symbol.asyncDispose]() {
+        await runtime.stop();
+        await release();
+      },
+    });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function openDatabase(url: string): Promise<Database> {
+  try {
+    return await openWorkerDatabase({ url });
+  } catch (error) {
+    throw new UnusableStoreError(`Cannot open ${url}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
+}

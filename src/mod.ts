@@ -1,0 +1,19 @@
+/**
+ * Folio's public API: what actor modules import, and what a program that embeds Folio needs.
+ *
+ * @module
+ */
+export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
+export { type RetryPolicy } from "./core/backoff.ts";
+export { command, type CommandDefinition, type CommandRequest } from "./core/command.ts";
+export { type Clock, systemClock } from "./core/clock.ts";
+export { type Duration, parseDuration } from "./core/duration.ts";
+export { type ErrorCode, FolioError, type Issue } from "./core/errors.ts";
+export { event, type EventDefinition, type RecordedEvent } from "./core/event.ts";
+export { type Ids } from "./core/ids.ts";
+export { type Log } from "./core/log.ts";
+export { type Turn } from "./core/turn.ts";
+export { defaultLimits, type Limits } from "./config.ts";
+export { createRuntime, type CreateRuntimeOptions } from "./create_runtime.ts";
+export { type AskResult, Runtime } from "./runtime/runtime.ts";
+export { UnusableStoreError } from "./store/migrations.ts";

@@ -1,0 +1,26 @@
+import type { AnyActor } from "../core/actor.ts";
+import type { FolioError } from "../core/errors.ts";
+import { type Entry, Queue } from "./mailbox.ts";
+
+/**
+ * One live actor: its state, and the messages that wait for it. States: `cold` (to be loaded), `loading`,
+ * `live`, `held` (its first message waits for its next attempt).
+ */
+export class Activation {
+  phase: "cold" | "loading" | "live" | "held" = "cold";
+  state: unknown = undefined;
+  version = 0;
+  snapshotVersion = 0;
+  readonly mailbox = new Queue<Entry>();
+  /** The newest commit that holds events of this actor; it cannot be passivated until that is durable. */
+  dirtyCommit = 0;
+  lastUsedAt = 0;
+  /** Whether it stands in the shard's run queue. */
+  scheduled = false;
+  /** Why its log could not be read: every message fails with this until it can. */
+  loadError: unknown = undefined;
+  /** Reads that wait for it to be live. */
+  readonly readers: { resolve(): void; reject(error: FolioError): void }[] = [];
+
+  constructor(readonly name: string, readonly key: string, readonly actor: AnyActor | undefined) {}
+}

@@ -1,0 +1,261 @@
+import type { Clock } from "../core/clock.ts";
+import { FolioError } from "../core/errors.ts";
+import type { Ids } from "../core/ids.ts";
+import type { Limits } from "../config.ts";
+import type { Commit } from "../store/commit.ts";
+import { FencedError, type Head, type ShardEngine } from "../store/engine.ts";
+import type { EventRow } from "../store/events.ts";
+import { messageRow } from "../store/messages.ts";
+import type { OutboxRow } from "../store/outbox.ts";
+import type { SnapshotRow } from "../store/snapshots.ts";
+import type { Entry } from "./mailbox.ts";
+
+/** Who is told what became of a commit. */
+export interface Release {
+  durable(): void;
+  lost(error: FolioError): void;
+}
+
+/** A commit while turns still join it. */
+class OpenCommit {
+  readonly events: EventRow[] = [];
+  /** Messages whose rows are written as they are when the commit is sealed. */
+  readonly entries = new Set<Entry>();
+  readonly outbox: OutboxRow[] = [];
+  readonly relayed: number[] = [];
+  readonly snapshots: SnapshotRow[] = [];
+  prune: Commit["prune"] = null;
+  readonly releases: Release[] = [];
+  turns = 0;
+  bytes = 0;
+
+  get hasRows(): boolean {
+    return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
+      this.relayed.length > 0 || this.snapshots.length > 0 || this.prune !== null;
+  }
+}
+
+/** What a committer tells its shard. */
+export interface CommitterOwner {
+  /** A commit is on disk; those who wait for it are told next. */
+  committed(events: number, outbox: number): void;
+  /** Turns may run again. */
+  ready(): void;
+  /** Another holder has the shard. */
+  fenced(error: FolioError): void;
+  /** Commits are lost: the shard's memory no longer agrees with its disk, and must be loaded again. */
+  lost(head: Head): Promise<void>;
+}
+
+const RECOVERY_DELAY_MS = 100;
+const RECOVERY_DELAY_MS_MAX = 5_000;
+
+/**
+ * Gathers what turns change into commits, and makes one durable after the other (group commit).
+ *
+ * Invariants:
+ * 1. At most one commit is on its way to the engine; the next one fills meanwhile.
+ * 2. A release is called only when its commit, and so every commit before it, is durable.
+ * 3. When a commit is lost, so is the open one, which was built on it; nothing of either is released.
+ * 4. Whether a commit whose answer did not come is durable is decided by its id in the engine's head.
+ */
+export class Committer {
+  #open = new OpenCommit();
+  #inFlight: { commit: OpenCommit; id: string } | undefined;
+  #flushScheduled = false;
+  #index: number;
+  #at: number;
+  #state: "open" | "recovering" | "closed" = "open";
+  #idle: (() => void)[] = [];
+  readonly #epoch: number;
+
+  constructor(
+    private readonly engine: ShardEngine,
+    private readonly owner: CommitterOwner,
+    private readonly world: { shard: number; clock: Clock; ids: Ids; limits: Limits },
+    head: Head,
+  ) {
+    this.#index = head.index;
+    this.#at = head.at;
+    this.#epoch = head.epoch;
+  }
+
+  /** The commit that joins now. What joins becomes durable with it. */
+  get open(): OpenCommit {
+    return this.#open;
+  }
+
+  /** Index that the open commit will have. */
+  get openIndex(): number {
+    return this.#index + (this.#inFlight ? 2 : 1);
+  }
+
+  /** Index of the newest durable commit. */
+  get durableIndex(): number {
+    return this.#index;
+  }
+
+  /** Whether turns must wait for the next commit. */
+  get isFull(): boolean {
+    const { commitTurnsMax, commitBytesMax } = this.world.limits;
+    return this.#open.turns >= commitTurnsMax || this.#open.bytes >= commitBytesMax;
+  }
+
+  get isAccepting(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Sends the open commit on its way as soon as the work of this moment has joined it. */
+  flushSoon(): void {
+    if (this.#flushScheduled || this.#inFlight || this.#state !== "open") return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Resolves when all that has joined so far is durable; rejects when it is lost. */
+  flushed(): Promise<void> {
+    if (!this.#inFlight && !this.#open.hasRows && this.#open.releases.length === 0) return Promise.resolve();
+    return new Promise((durable, lost) => {
+      this.#open.releases.push({ durable, lost });
+      this.flushSoon();
+    });
+  }
+
+  /** Resolves when nothing is open or on its way. */
+  idle(): Promise<void> {
+    if (!this.#inFlight && this.#open.releases.length === 0 && !this.#open.hasRows) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.flushSoon();
+    });
+  }
+
+  /** Takes no more; what has not been sent is lost. */
+  close(error: FolioError): void {
+    this.#state = "closed";
+    this.#loseOpen(error);
+  }
+
+  #flush(): void {
+    if (this.#inFlight || this.#state !== "open") return;
+    const commit = this.#open;
+    if (!commit.hasRows) {
+      // Nothing to write, and nothing before it on its way: what was waited for is durable already.
+      if (commit.releases.length > 0) {
+        this.#open = new OpenCommit();
+        for (const release of commit.releases) release.durable();
+      }
+      this.#wakeIdle();
+      return;
+    }
+    this.#open = new OpenCommit();
+    const sealed = this.#seal(commit);
+    this.#inFlight = { commit, id: sealed.id };
+    this.engine.append(this.#index, sealed).then(() => this.#succeeded(), (error) => this.#failed(error));
+  }
+
+  #seal(commit: OpenCommit): Commit {
+    const { shard, clock, ids } = this.world;
+    return {
+      index: this.#index + 1,
+      epoch: this.#epoch,
+      id: ids.next(),
+      at: this.#at = Math.max(this.#at, clock.now()),
+      events: commit.events,
+      messages: Array.from(commit.entries, (entry) => messageRow(entry.toRecord(shard))),
+      outbox: commit.outbox,
+      relayed: commit.relayed,
+      snapshots: commit.snapshots,
+      prune: commit.prune,
+    };
+  }
+
+  #succeeded(): void {
+    const commit = this.#inFlight?.commit;
+    if (!commit) return;
+    this.#inFlight = undefined;
+    this.#index++;
+    this.owner.committed(commit.events.length, commit.outbox.length);
+    for (const release of commit.releases) release.durable();
+    this.#flush();
+    this.owner.ready();
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const lost = this.#inFlight;
+    if (!lost) return;
+    if (error instanceof FencedError) {
+      const fenced = notOwner(this.world.shard);
+      this.#state = "closed";
+      this.#loseAll(fenced);
+      this.owner.fenced(fenced);
+      return;
+    }
+    this.#state = "recovering";
+    const head = await this.#findHead();
+    if (!head) return; // closed meanwhile
+    if (head.epoch !== this.#epoch) {
+      const fenced = notOwner(this.world.shard);
+      this.#state = "closed";
+      this.#loseAll(fenced);
+      this.owner.fenced(fenced);
+    } else if (head.id === lost.id) {
+      this.#state = "open";
+      this.#succeeded();
+    } else {
+      this.#loseAll(
+        new FolioError(
+          "store-unavailable",
+          `Store failed: ${error instanceof Error ? error.message : error}`,
+          {
+            shard: this.world.shard,
+          },
+          { cause: error },
+        ),
+      );
+      await this.owner.lost(head);
+      if (this.#state === "recovering") this.#state = "open";
+      this.owner.ready();
+    }
+  }
+
+  /** Asks for the head until there is an answer. */
+  async #findHead(): Promise<Head | undefined> {
+    for (let delayMs = RECOVERY_DELAY_MS; this.#state === "recovering";) {
+      try {
+        return await this.engine.head();
+      } catch {
+        await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));
+        delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MS_MAX);
+      }
+    }
+    return undefined;
+  }
+
+  #loseAll(error: FolioError): void {
+    const inFlight = this.#inFlight?.commit;
+    this.#inFlight = undefined;
+    for (const release of inFlight?.releases ?? []) release.lost(error);
+    this.#loseOpen(error);
+    this.#wakeIdle();
+  }
+
+  #loseOpen(error: FolioError): void {
+    const open = this.#open;
+    this.#open = new OpenCommit();
+    for (const release of open.releases) release.lost(error);
+  }
+
+  #wakeIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+export function notOwner(shard: number): FolioError {
+  return new FolioError("not-owner", `Shard ${shard} is held by another process`, { shard });
+}

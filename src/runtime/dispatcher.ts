@@ -1,0 +1,419 @@
+import { backoffMs } from "../core/backoff.ts";
+import { errorMessage, FolioError } from "../core/errors.ts";
+import type { Message } from "../core/message.ts";
+import type { Head } from "../store/engine.ts";
+import type { Activation } from "./activation.ts";
+import type { Committer } from "./committer.ts";
+import type { Entry } from "./mailbox.ts";
+import { runTurn, type Send, type TurnResult, type TurnWorld } from "./turn.ts";
+import type { World } from "./shard.ts";
+
+/** What the dispatcher needs of its shard. */
+export interface DispatcherOwner {
+  readonly world: World;
+  readonly shard: number;
+  readonly committer: Committer;
+  activation(actor: string): Activation;
+  load(activation: Activation): void;
+  /** Why an actor of this shard cannot take so many more messages, if it cannot. */
+  canAdmit(actor: string, more: number): FolioError | undefined;
+  admit(message: Message): void;
+  /** A message's outcome is on disk, or it is gone. */
+  settled(entry: Entry): void;
+  /** A message has left its mailbox. */
+  left(): void;
+}
+
+const ERROR_CHARS_MAX = 2_000;
+
+/**
+ * Takes messages out of mailboxes, one turn after the other, and lets what each turn changes join the open
+ * commit.
+ *
+ * Invariants:
+ * 1. One actor has one turn at a time, in mailbox order; actors take turns.
+ * 2. A turn that fails changes nothing, and takes no position.
+ * 3. A message leaves its mailbox only when it is done, rejected or dead.
+ * 4. The times that turns see never decrease within a shard.
+ */
+export class Dispatcher {
+  /** Messages for other shards, on disk or about to be. */
+  outboxDepth: number;
+  #ready: Activation[] = [];
+  #running = false;
+  #position: number;
+  #messageSeq: number;
+  #outboxSeq: number;
+  #lastAt: number;
+  #durablePosition: number;
+  readonly #turnWorld: { -readonly [K in keyof TurnWorld]: TurnWorld[K] };
+
+  constructor(private readonly owner: DispatcherOwner, head: Head, outboxDepth: number) {
+    const { ids, limits, registry } = owner.world;
+    this.#turnWorld = { now: 0, ids, limits, checkRequest: (request) => void registry.parse(request) };
+    this.#position = this.#durablePosition = head.position;
+    this.#messageSeq = head.messageSeq;
+    this.#outboxSeq = head.outboxSeq;
+    this.#lastAt = Math.max(head.at, owner.world.clock.now());
+    this.outboxDepth = outboxDepth;
+  }
+
+  /** Position of the newest event on disk. */
+  get durablePosition(): number {
+    return this.#durablePosition;
+  }
+
+  /** Goes on from a head, after a commit was lost. */
+  reset(head: Head, outboxDepth: number): void {
+    this.#ready = [];
+    this.#position = this.#durablePosition = head.position;
+    this.#messageSeq = head.messageSeq;
+    this.#outboxSeq = head.outboxSeq;
+    this.outboxDepth = outboxDepth;
+  }
+
+  /** Lets a message's row be written, or written again, with the open commit. */
+  store(entry: Entry): void {
+    const { open } = this.owner.committer;
+    if (entry.seq === 0) entry.seq = ++this.#messageSeq;
+    if (!entry.stored) {
+      open.turns++;
+      open.bytes += ENTRY_BYTES;
+      open.releases.push({
+        durable: () => {
+          entry.stored = true;
+          // With an outcome, its own release follows, in this commit or in a later one.
+          if (!entry.outcome) { for (const waiter of entry.waiters.slice()) waiter.admitted(); }
+        },
+        lost: (error) => {
+          for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+        },
+      });
+    }
+    open.entries.add(entry);
+    this.owner.committer.flushSoon();
+  }
+
+  /** Gives an activation its turn when it has something ready, now if nothing else runs. */
+  schedule(activation: Activation): void {
+    if (activation.phase === "cold" && activation.mailbox.length > 0) this.owner.load(activation);
+    if (activation.scheduled || !isReady(activation)) return;
+    activation.scheduled = true;
+    this.#ready.push(activation);
+    if (!this.#running) this.run();
+  }
+
+  /** Runs turns until none is ready or the commit is full. */
+  run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = 0; next < this.#ready.length; next++) {
+        if (this.owner.committer.isFull || !this.owner.committer.isAccepting) {
+          this.#ready.splice(0, next);
+          return;
+        }
+        const activation = this.#ready[next] as Activation;
+        activation.scheduled = false;
+        if (!isReady(activation)) continue;
+        this.#handle(activation, activation.mailbox.peek() as Entry);
+        if (isReady(activation)) {
+          activation.scheduled = true;
+          this.#ready.push(activation);
+        }
+      }
+      this.#ready.length = 0;
+    } finally {
+      this.#running = false;
+      this.owner.committer.flushSoon();
+    }
+  }
+
+  /** To be called for each commit, before its releases' callers look at anything. */
+  committed(events: number): void {
+    this.#durablePosition += events;
+  }
+
+  /** The time, which never goes back, even when the clock does. */
+  now(): number {
+    this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());
+    return this.#lastAt;
+  }
+
+  #handle(activation: Activation, entry: Entry): void {
+    const { message } = entry;
+    if (activation.loadError !== undefined || !activation.actor) {
+      return this.#failed(activation, entry, activation.loadError);
+    }
+    if (message.expectedVersion !== null && !isExpected(message.expectedVersion, activation.version)) {
+      return this.#unexpectedVersion(activation, entry, message.expectedVersion);
+    }
+    this.#turnWorld.now = this.now();
+    const result = runTurn(activation.actor, {
+      key: activation.key,
+      state: activation.state,
+      version: activation.version,
+      command: message.command,
+      input: message.input,
+      parsedInput: entry.parsedInput,
+    }, this.#turnWorld);
+    if (result.kind === "failed") return this.#failed(activation, entry, result.error);
+    if (result.kind === "rejected") {
+      return this.#settle(activation, entry, {
+        status: "rejected",
+        rejection: result.rejection,
+        ...(result.details === undefined ? {} : { details: result.details }),
+        version: activation.version,
+        position: this.#position,
+      });
+    }
+    const full = this.#whyNoRoom(result.sends);
+    if (full) return this.#failed(activation, entry, full);
+    let snapshot: string | undefined;
+    if (result.version - activation.snapshotVersion >= activation.actor.snapshotEvery) {
+      try {
+        snapshot = JSON.stringify(result.state);
+      } catch (error) {
+        return this.#failed(activation, entry, error);
+      }
+    }
+    this.#record(activation, entry, result, snapshot);
+    this.#settle(activation, entry, {
+      status: "done",
+      reply: result.reply,
+      version: activation.version,
+      position: this.#position,
+    });
+  }
+
+  /** Lets the events, sends and snapshot of a turn join the open commit. */
+  #record(
+    activation: Activation,
+    entry: Entry,
+    result: TurnResult & { kind: "done" },
+    snapshot: string | undefined,
+  ): void {
+    const { committer } = this.owner;
+    const { open } = committer;
+    const { message } = entry;
+    const correlationId = message.correlationId === message.id ? null : message.correlationId;
+    let version = activation.version;
+    for (const event of result.events) {
+      open.events.push([
+        ++this.#position,
+        activation.name,
+        ++version,
+        event.type,
+        event.schemaVersion,
+        event.json,
+        this.#turnWorld.now,
+        message.id,
+        correlationId,
+        message.causationId,
+      ]);
+      open.bytes += event.json.length;
+    }
+    activation.state = result.state;
+    activation.version = version;
+    if (result.events.length > 0) activation.dirtyCommit = committer.openIndex;
+    if (snapshot !== undefined) {
+      activation.snapshotVersion = version;
+      open.snapshots.push([activation.name, version, activation.actor?.fingerprint ?? "", snapshot]);
+      open.bytes += snapshot.length;
+    }
+    for (const send of result.sends) this.#send(message, send);
+  }
+
+  #send(cause: Message, send: Send): void {
+    const { world, committer } = this.owner;
+    const { type, key, command, input } = send.request;
+    const actor = `${type}/${key}`;
+    const enqueuedAt = this.#turnWorld.now;
+    const message: Message = {
+      id: world.ids.next(),
+      actor,
+      command,
+      input,
+      correlationId: cause.correlationId,
+      causationId: cause.id,
+      traceparent: cause.traceparent,
+      expectedVersion: null,
+      enqueuedAt,
+      deliverAt: enqueuedAt + send.delayMs,
+    };
+    const shard = world.shardOf(actor);
+    if (shard === this.owner.shard) return this.owner.admit(message);
+    const text = JSON.stringify(message);
+    committer.open.outbox.push([++this.#outboxSeq, shard, text]);
+    committer.open.bytes += text.length;
+    this.outboxDepth++;
+  }
+
+  /** Why the messages that a turn sends cannot all be taken, if they cannot. */
+  #whyNoRoom(sends: readonly Send[]): FolioError | undefined {
+    if (sends.length === 0) return undefined;
+    const { world } = this.owner;
+    const more = new Map<string, number>();
+    let outbox = 0;
+    for (const { request } of sends) {
+      const actor = `${request.type}/${request.key}`;
+      if (world.shardOf(actor) !== this.owner.shard) outbox++;
+      else more.set(actor, (more.get(actor) ?? 0) + 1);
+    }
+    const { outboxDepthMax } = world.limits;
+    if (outbox > 0 && this.outboxDepth + outbox > outboxDepthMax) {
+      return new FolioError(
+        "shard-full",
+        `Outbox of shard ${this.owner.shard} is full: ${outboxDepthMax} messages wait`,
+        {
+          shard: this.owner.shard,
+          depthMax: outboxDepthMax,
+        },
+      );
+    }
+    for (const [actor, count] of more) {
+      const full = this.owner.canAdmit(actor, count);
+      if (full) return full;
+    }
+    return undefined;
+  }
+
+  /** A message is done or rejected: it leaves its mailbox, and its callers are told once that is on disk. */
+  #settle(activation: Activation, entry: Entry, outcome: NonNullable<Entry["outcome"]>): void {
+    const { committer } = this.owner;
+    this.#leave(activation);
+    entry.outcome = outcome;
+    entry.status = outcome.status;
+    entry.handledAt = this.now();
+    entry.nextAttemptAt = null;
+    if (entry.durable || entry.named) {
+      if (entry.seq === 0) entry.seq = ++this.#messageSeq;
+      committer.open.entries.add(entry);
+    }
+    const { open } = committer;
+    open.turns++;
+    open.releases.push({
+      durable: () => {
+        this.owner.settled(entry);
+        for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
+      },
+      lost: (error) => {
+        for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+      },
+    });
+    committer.flushSoon();
+  }
+
+  #unexpectedVersion(activation: Activation, entry: Entry, expected: string): void {
+    const { version } = activation;
+    if (entry.durable) {
+      return this.#settle(activation, entry, {
+        status: "rejected",
+        rejection: "version-mismatch",
+        details: { expected, version },
+        version,
+        position: this.#position,
+      });
+    }
+    this.#giveUp(
+      activation,
+      entry,
+      new FolioError("version-mismatch", `${activation.name} is at version ${version}, not ${expected}`, {
+        expected,
+        version,
+      }),
+    );
+  }
+
+  /** A caller who waits is told at once; a message that is kept is tried again, or becomes a dead letter. */
+  #failed(activation: Activation, entry: Entry, error: unknown): void {
+    const { world, shard } = this.owner;
+    const { message } = entry;
+    const fields = { shard, actor: message.actor, command: message.command, messageId: message.id };
+    if (!entry.durable) {
+      if (isFull(error)) return this.#giveUp(activation, entry, error);
+      world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
+      return this.#giveUp(
+        activation,
+        entry,
+        new FolioError("handler-failed", `Handler of ${activation.actor?.name}/${message.command} failed`, {
+          actor: message.actor,
+        }, { cause: error }),
+      );
+    }
+    const at = this.now();
+    const policy = activation.actor?.retry;
+    entry.attempts++;
+    entry.failures.push({
+      attempt: entry.attempts,
+      at,
+      error: errorMessage(error).slice(0, ERROR_CHARS_MAX),
+    });
+    if (!policy || entry.attempts >= policy.attemptsMax) {
+      entry.status = "dead";
+      entry.nextAttemptAt = null;
+      this.#leave(activation);
+      this.#storeDead(entry);
+      world.log("error", "Message became a dead letter", {
+        ...fields,
+        attempts: entry.attempts,
+        error: errorMessage(error),
+      });
+      return;
+    }
+    const delayMs = backoffMs(policy, entry.attempts, world.ids.random());
+    entry.status = "retrying";
+    entry.nextAttemptAt = at + delayMs;
+    this.store(entry);
+    this.#hold(activation, delayMs);
+    world.log("warn", "Handler failed, will be tried again", {
+      ...fields,
+      attempt: entry.attempts,
+      error: errorMessage(error),
+    });
+  }
+
+  #storeDead(entry: Entry): void {
+    this.store(entry);
+    this.owner.committer.open.releases.push({ durable: () => this.owner.settled(entry), lost: () => {} });
+  }
+
+  /** Drops a message that is not kept; nothing of it is recorded. */
+  #giveUp(activation: Activation, entry: Entry, error: FolioError): void {
+    this.#leave(activation);
+    this.owner.settled(entry);
+    for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+  }
+
+  #leave(activation: Activation): void {
+    activation.mailbox.shift();
+    this.owner.left();
+  }
+
+  /** Keeps an actor from its mailbox for a while. */
+  #hold(activation: Activation, delayMs: number): void {
+    activation.phase = "held";
+    this.owner.world.clock.after(delayMs, () => {
+      if (activation.phase !== "held") return;
+      activation.phase = "live";
+      this.schedule(activation);
+    });
+  }
+}
+
+/** What an admission counts for in a commit, beside its texts. */
+const ENTRY_BYTES = 500;
+
+/** Whether a turn failed for want of room, which the caller may be told as it is. */
+function isFull(error: unknown): error is FolioError {
+  return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
+}
+
+function isReady(activation: Activation): boolean {
+  return activation.phase === "live" && activation.mailbox.peek()?.ready === true;
+}
+
+/** @param expected `*`, or versions parted by commas. */
+function isExpected(expected: string, version: number): boolean {
+  return expected === "*" ? version > 0 : expected.split(",").includes(String(version));
+}

@@ -1,0 +1,156 @@
+import { upcast } from "../core/event.ts";
+import { deepFreeze } from "../core/json.ts";
+import type { MessageRecord } from "../core/message.ts";
+import { eventsOf, selectStreams, type WantedStream } from "../store/events.ts";
+import { messagesOf, selectMessages } from "../store/messages.ts";
+import type { ShardStore } from "../store/shard_store.ts";
+import { selectSnapshots, snapshotOf } from "../store/snapshots.ts";
+import type { Activation } from "./activation.ts";
+import type { Entry } from "./mailbox.ts";
+
+/** Actors and ids looked up in one query. */
+const LOOKUPS_PER_QUERY = 1_000;
+/** Events read in one query. */
+const EVENTS_PER_QUERY = 10_000;
+
+/** Who is told what was found, or that the store could not be read. */
+export interface LoaderOwner {
+  loaded(activation: Activation): void;
+  found(entry: Entry, earlier: MessageRecord | undefined): void;
+  failed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void;
+}
+
+/**
+ * Reads what turns need from the disk: states of cold actors, and whether ids have been handled. What is
+ * asked for while a query is on its way goes together into the next one.
+ */
+export class Loader {
+  #activations: Activation[] = [];
+  #entries: Entry[] = [];
+  #running = false;
+  #stopped = false;
+
+  constructor(private readonly store: ShardStore, private readonly owner: LoaderOwner) {}
+
+  load(activation: Activation): void {
+    activation.phase = "loading";
+    this.#activations.push(activation);
+    this.#start();
+  }
+
+  /** Looks for an earlier message with the entry's id and actor. */
+  find(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#start();
+  }
+
+  /** What is still on its way is not told any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    queueMicrotask(() => this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped && (this.#activations.length > 0 || this.#entries.length > 0)) {
+      const activations = this.#activations.splice(0, LOOKUPS_PER_QUERY);
+      const entries = this.#entries.splice(0, LOOKUPS_PER_QUERY);
+      try {
+        await this.#query(activations, entries);
+      } catch (error) {
+        if (!this.#stopped) this.owner.failed(error, activations, entries);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #query(activations: readonly Activation[], entries: readonly Entry[]): Promise<void> {
+    let wanted: WantedStream[] = activations.map(({ name, actor }) => [name, 0, actor?.fingerprint ?? ""]);
+    const [snapshots = [], streams = [], messages = []] = await this.store.database.batch([
+      selectSnapshots(wanted),
+      selectStreams(wanted, EVENTS_PER_QUERY),
+      selectMessages(entries.map(({ message }) => [message.id, message.actor])),
+    ], "read");
+    if (this.#stopped) return;
+
+    const byName = new Map(activations.map((activation) => [activation.name, activation]));
+    for (const activation of activations) begin(activation);
+    for (const { actor, version, state } of snapshots.map(snapshotOf)) {
+      const activation = byName.get(actor);
+      if (!activation) continue;
+      activation.state = deepFreeze(state);
+      activation.version = activation.snapshotVersion = version;
+    }
+    let rows = streams;
+    while (true) {
+      for (const event of eventsOf(this.store.shard, rows)) {
+        const activation = byName.get(event.actor);
+        if (activation) evolve(activation, event);
+      }
+      if (rows.length < EVENTS_PER_QUERY) break;
+      // The last actor may have more, and those after it have not been read at all.
+      const last = String(rows.at(-1)?.[1]);
+      wanted = wanted.slice(wanted.findIndex(([name]) => name === last));
+      const reached = byName.get(last)?.version ?? 0;
+      wanted = wanted.map((
+        [name, after, fingerprint],
+      ) => [name, name === last ? reached : after, fingerprint]);
+      [rows = []] = await this.store.database.batch([selectStreams(wanted, EVENTS_PER_QUERY)], "read");
+      if (this.#stopped) return;
+    }
+
+    const earlier = new Map(
+      messagesOf(this.store.shard, messages).map((record) => [entryKey(record), record]),
+    );
+    for (const entry of entries) this.owner.found(entry, earlier.get(entryKey(entry.message)));
+    for (const activation of activations) this.owner.loaded(activation);
+  }
+}
+
+/** What tells one message from all others of its shard. */
+export function entryKey(message: { id: string; actor: string }): string {
+  return `${message.id} ${message.actor}`;
+}
+
+function begin(activation: Activation): void {
+  activation.state = deepFreeze(activation.actor?.initialState());
+  activation.version = 0;
+  activation.snapshotVersion = 0;
+  activation.loadError = activation.actor
+    ? undefined
+    : new Error(`There is no actor type for ${activation.name} in the modules that run`);
+}
+
+/** Applies a recorded event. One that cannot be read leaves the activation with the reason. */
+function evolve(
+  activation: Activation,
+  event: { type: string; schemaVersion: number; payload: unknown; version: number },
+): void {
+  if (activation.loadError === undefined) {
+    try {
+      activation.state = deepFreeze(applyEvent(activation, event));
+    } catch (error) {
+      activation.loadError = new Error(
+        `Cannot read event ${event.version} of ${activation.name}: ${
+          error instanceof Error ? error.message : error
+        }`,
+        { cause: error },
+      );
+    }
+  }
+  activation.version = event.version;
+}
+
+function applyEvent(
+  activation: Activation,
+  event: { type: string; schemaVersion: number; payload: unknown },
+): unknown {
+  const definition = activation.actor?.events.get(event.type);
+  const change = activation.actor?.evolve.get(event.type);
+  if (!definition || !change) throw new Error(`the actor type has no event ${event.type}`);
+  return change(activation.state, deepFreeze(upcast(definition, event.schemaVersion, event.payload)));
+}

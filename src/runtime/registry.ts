@@ -1,0 +1,70 @@
+import type { z } from "zod";
+import type { AnyActor } from "../core/actor.ts";
+import type { CommandRequest } from "../core/command.ts";
+import { FolioError, type Issue } from "../core/errors.ts";
+import { invalidKeyReason } from "../core/message.ts";
+
+/** What a list of modules may hold. */
+export type AnyModule = AnyActor;
+
+/** Finds the definitions that names stand for. */
+export class Registry {
+  readonly actors = new Map<string, AnyActor>();
+
+  /** @throws {TypeError} When something is no module, or two have one name. */
+  constructor(modules: readonly AnyModule[]) {
+    for (const module of modules) {
+      if (module?.kind !== "actor") {
+        throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
+      }
+      if (this.actors.has(module.name)) {
+        throw new TypeError(`Cannot register: two actor types are called ${module.name}`);
+      }
+      this.actors.set(module.name, module);
+    }
+  }
+
+  /** @throws {FolioError} `unknown-actor-type`, `malformed`. */
+  actor(type: string, key: string): AnyActor {
+    const actor = this.actors.get(type);
+    if (!actor) {
+      throw new FolioError("unknown-actor-type", `There is no actor type "${clip(type)}"`, {
+        type: clip(type),
+      });
+    }
+    const reason = invalidKeyReason(key);
+    if (reason) throw new FolioError("malformed", `Cannot use the key: ${reason}`, { name: "key" });
+    return actor;
+  }
+
+  /**
+   * The input of a request, parsed.
+   *
+   * @throws {FolioError} `unknown-actor-type`, `unknown-command`, `malformed`, `invalid-input`.
+   */
+  parse(request: CommandRequest): unknown {
+    const actor = this.actor(request.type, request.key);
+    const command = actor.commands.get(request.command);
+    if (!command) {
+      const name = clip(request.command);
+      throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
+        type: actor.name,
+        command: name,
+      });
+    }
+    const schema: z.ZodType = command.input;
+    const parsed = schema.safeParse(request.input);
+    if (parsed.success) return parsed.data;
+    const issues: Issue[] = parsed.error.issues.slice(0, ISSUES_MAX).map((issue) => ({
+      path: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+      message: issue.message,
+    }));
+    throw new FolioError("invalid-input", `Input does not fit ${actor.name}/${request.command}`, { issues });
+  }
+}
+
+const ISSUES_MAX = 20;
+
+function clip(name: string): string {
+  return name.length > 64 ? `${name.slice(0, 64)}…` : name;
+}

@@ -1,0 +1,293 @@
+import { defaultLimits, type Limits } from "../config.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { CommandRequest } from "../core/command.ts";
+import { FolioError } from "../core/errors.ts";
+import { createIds, type Ids } from "../core/ids.ts";
+import { type Log, silentLog } from "../core/log.ts";
+import { isMessageId, type Message, type Outcome } from "../core/message.ts";
+import { shardOf } from "../core/shard_of.ts";
+import { formatToken, parseToken, type Positions } from "../core/token.ts";
+import type { ShardStore } from "../store/shard_store.ts";
+import { type LogPage, readLogPage } from "./log_reader.ts";
+import type { Entry } from "./mailbox.ts";
+import { type AnyModule, Registry } from "./registry.ts";
+import { Shard, type World } from "./shard.ts";
+import { readTrace, type Trace } from "./trace.ts";
+
+/** How one command is sent. */
+export interface SubmitOptions {
+  /** Names the message: it is handled once for each actor however often it is sent. Made here if not given. */
+  readonly messageId?: string | undefined;
+  readonly correlationId?: string | undefined;
+  /** W3C Trace Context, passed on to all that follows. */
+  readonly traceparent?: string | undefined;
+  /** Versions of which the actor must have one: `*`, or numbers parted by commas. */
+  readonly expectedVersion?: string | undefined;
+  /** Not before this time, in milliseconds since the Unix epoch. */
+  readonly deliverAt?: number | undefined;
+  /** `0` only admits the message; otherwise the answer is awaited so long, at the most. */
+  readonly waitMs: number;
+}
+
+interface Answered {
+  readonly messageId: string;
+  readonly correlationId: string;
+  readonly actor: string;
+  readonly shard: number;
+}
+
+/** The message is on disk and will be handled. */
+export type Accepted = Answered & { readonly status: "accepted" };
+/** What became of a command. `token` names what has to be seen to see its effect. */
+export type Answer = Accepted | (Answered & Outcome & { readonly token: string });
+
+/** What `ask` gives: the reply, or the actor's no. */
+export type AskResult<Reply, Rejection> =
+  & Answered
+  & { readonly version: number; readonly position: number; readonly token: string }
+  & ({ readonly ok: true; readonly reply: Reply } | { readonly ok: false; readonly rejection: Rejection });
+
+export interface RuntimeOptions {
+  readonly modules: readonly AnyModule[];
+  /** All shards of one store, in order. */
+  readonly stores: readonly ShardStore[];
+  readonly clock?: Clock | undefined;
+  readonly ids?: Ids | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly log?: Log | undefined;
+}
+
+/** All shards of this process, and the way to them. */
+export class Runtime {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly shards: readonly Shard[];
+  readonly #ids: Ids;
+  #asking = 0;
+  #answered: (() => void)[] = [];
+  #isDraining = false;
+
+  private constructor(shards: readonly Shard[], world: World) {
+    this.shards = shards;
+    this.registry = world.registry;
+    this.clock = world.clock;
+    this.limits = world.limits;
+    this.log = world.log;
+    this.#ids = world.ids;
+  }
+
+  /** Takes the shards over and loads their mailboxes. */
+  static async start(options: RuntimeOptions): Promise<Runtime> {
+    const clock = options.clock ?? systemClock;
+    const world: World = {
+      clock,
+      ids: options.ids ?? createIds(clock),
+      limits: { ...defaultLimits, ...options.limits },
+      log: options.log ?? silentLog,
+      registry: new Registry(options.modules),
+      shardOf: (actor) => shardOf(actor, options.stores.length),
+    };
+    const shards: Shard[] = [];
+    for (const store of options.stores) shards.push(await Shard.start(store, world));
+    return new Runtime(shards, world);
+  }
+
+  /** Whether commands are taken. */
+  get isReady(): boolean {
+    return !this.#isDraining && this.shards.every((shard) => shard.isServing);
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** The shard that an actor lives in. */
+  shardOf(actor: string): Shard {
+    const shard = this.shards[shardOf(actor, this.shards.length)];
+    if (!shard) throw new RangeError(`Runtime has no shards`);
+    return shard;
+  }
+
+  /**
+   * Sends a command and waits for its answer. A rejection is an answer too.
+   *
+   * @throws {FolioError} `message-in-progress` after `requestWaitMsMax`: the message is kept, and will be
+   * handled; and whatever `submit` throws.
+   *
+   * @example
+   * ```ts
+   * import { createRuntime } from "folio";
+   * import { account } from "../../actors/account.ts";
+   *
+   * await using runtime = await createRuntime({ modules: [account], data: ":memory:" });
+   * await runtime.ask(account.ref("alice").open({ owner: "Alice" }));
+   * const result = await runtime.ask(account.ref("alice").withdraw({ amount: 5 }));
+   * if (!result.ok) console.log(result.rejection.code); // "insufficient-funds"
+   * ```
+   */
+  async ask<Reply, Rejection>(
+    request: CommandRequest<Reply, Rejection>,
+    options: Omit<SubmitOptions, "waitMs" | "deliverAt"> = {},
+  ): Promise<AskResult<Reply, Rejection>> {
+    const answer = await this.submit(request, { ...options, waitMs: this.limits.requestWaitMsMax });
+    if (answer.status === "accepted") {
+      const id = answer.messageId;
+      throw new FolioError("message-in-progress", `Message ${id} has not been handled yet, but it will be`, {
+        id,
+      });
+    }
+    const { messageId, correlationId, actor, shard, version, position, token } = answer;
+    const common = { messageId, correlationId, actor, shard, version, position, token };
+    // What a handler returns has the type that its command was inferred with.
+    if (answer.status === "done") return { ...common, ok: true, reply: answer.reply as Reply };
+    const rejection = { code: answer.rejection, details: answer.details } as Rejection;
+    return { ...common, ok: false, rejection };
+  }
+
+  /**
+   * Sends a command. Resolves once it is on disk; nobody waits for its reply.
+   *
+   * @throws {FolioError} As `submit` does.
+   */
+  async send(request: CommandRequest, options: Omit<SubmitOptions, "waitMs"> = {}): Promise<Accepted> {
+    const { messageId, correlationId, actor, shard } = await this.submit(request, { ...options, waitMs: 0 });
+    return { status: "accepted", messageId, correlationId, actor, shard };
+  }
+
+  /**
+   * Sends a command: what `ask`, `send` and HTTP have in common.
+   *
+   * @throws {FolioError} `unknown-actor-type`, `unknown-command`, `malformed`, `invalid-input`,
+   * `version-mismatch`, `message-in-progress`, `message-mismatch`, `mailbox-full`, `shard-full`,
+   * `handler-failed`, `draining`, `not-owner`, `store-unavailable`.
+   */
+  submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
+    const parsedInput = this.registry.parse(request);
+    if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
+    const message = this.#message(request, options);
+    const shard = this.shardOf(message.actor);
+    const isDelayed = message.deliverAt > message.enqueuedAt;
+    const wantsOutcome = options.waitMs > 0 && !isDelayed;
+    const answered = {
+      messageId: message.id,
+      correlationId: message.correlationId,
+      actor: message.actor,
+      shard: shard.number,
+    };
+    this.#asking++;
+    return new Promise<Answer>((resolve, reject) => {
+      let cancelTimer: (() => void) | undefined;
+      const end = () => {
+        cancelTimer?.();
+        if (--this.#asking === 0) { for (const wake of this.#answered.splice(0)) wake(); }
+      };
+      let isOver = false;
+      const once = (settle: () => void) => {
+        if (isOver) return;
+        isOver = true;
+        end();
+        settle();
+      };
+      try {
+        const entry = shard.submit(
+          message,
+          { durable: !wantsOutcome, named: options.messageId !== undefined, parsedInput },
+          {
+            wantsOutcome,
+            handled: (outcome) =>
+              once(() => resolve({ ...answered, ...outcome, token: `${shard.number}.${outcome.position}` })),
+            admitted: () => once(() => resolve({ ...answered, status: "accepted" })),
+            failed: (error) => once(() => reject(error)),
+          },
+        );
+        if (wantsOutcome && !entry.outcome && !isOver) {
+          cancelTimer = this.#promoteAfter(shard, entry, options.waitMs);
+        }
+      } catch (error) {
+        once(() => reject(error));
+      }
+    });
+  }
+
+  /**
+   * The present state of an actor; version 0 if it has no events.
+   *
+   * @throws {FolioError} `unknown-actor-type`, `malformed`, `handler-failed` when its log cannot be read.
+   */
+  state(type: string, key: string): Promise<{ state: unknown; version: number }> {
+    this.registry.actor(type, key);
+    const actor = `${type}/${key}`;
+    return this.shardOf(actor).read(actor);
+  }
+
+  /** One page of the log across actors. */
+  readLog(query: { after: Positions; limit: number; type?: string | undefined }): Promise<LogPage> {
+    return readLogPage(this.shards, query, this.limits.pageScanMax);
+  }
+
+  /** The positions that everything on disk has now. */
+  positions(): Positions {
+    return new Map(this.shards.map((shard) => [shard.number, shard.durablePosition]));
+  }
+
+  trace(correlationId: string): Promise<Trace> {
+    return readTrace(this.shards, correlationId, this.limits.traceNodesMax);
+  }
+
+  parseToken(text: string): Positions {
+    return parseToken(text, this.shards.length);
+  }
+
+  formatToken(positions: Positions): string {
+    return formatToken(positions);
+  }
+
+  /**
+   * Takes no new commands; resolves when those with a caller have been answered and all that has been handled
+   * is on disk.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#asking > 0) await new Promise<void>((resolve) => this.#answered.push(resolve));
+    await Promise.all(this.shards.map((shard) => shard.drain()));
+  }
+
+  /** Ends all work and closes the store. Whoever still waits is told `draining`. */
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all(this.shards.map((shard) => shard.close()));
+  }
+
+  #promoteAfter(shard: Shard, entry: Entry, waitMs: number): () => void {
+    return this.clock.after(Math.min(waitMs, this.limits.requestWaitMsMax), () => shard.promote(entry));
+  }
+
+  #message(request: CommandRequest, options: SubmitOptions): Message {
+    const { messageId } = options;
+    if (messageId !== undefined && !isMessageId(messageId)) {
+      throw new FolioError(
+        "malformed",
+        "Cannot use the message id: 1 to 255 printable ASCII characters, no spaces",
+        {
+          name: "messageId",
+        },
+      );
+    }
+    const now = this.clock.now();
+    const id = messageId ?? this.#ids.next();
+    return {
+      id,
+      actor: `${request.type}/${request.key}`,
+      command: request.command,
+      input: request.input,
+      correlationId: options.correlationId ?? id,
+      causationId: null,
+      traceparent: options.traceparent ?? null,
+      expectedVersion: options.expectedVersion ?? null,
+      enqueuedAt: now,
+      deliverAt: Math.max(options.deliverAt ?? now, now),
+    };
+  }
+}

@@ -1,0 +1,552 @@
+import type { Limits } from "../config.ts";
+import type { Clock } from "../core/clock.ts";
+import { errorMessage, FolioError } from "../core/errors.ts";
+import type { Ids } from "../core/ids.ts";
+import { canonicalJson } from "../core/json.ts";
+import type { Log } from "../core/log.ts";
+import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
+import { Signal } from "../core/signal.ts";
+import type { Commit } from "../store/commit.ts";
+import type { Head } from "../store/engine.ts";
+import { readPending } from "../store/messages.ts";
+import { countOutbox } from "../store/outbox.ts";
+import type { ShardStore } from "../store/shard_store.ts";
+import { Activation } from "./activation.ts";
+import { Committer, notOwner } from "./committer.ts";
+import { Delays } from "./delays.ts";
+import { Directory } from "./directory.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { entryKey, Loader } from "./loader.ts";
+import { Entry, type Waiter } from "./mailbox.ts";
+import type { Registry } from "./registry.ts";
+
+/** What all shards of a process share. */
+export interface World {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** Number of the shard that an actor lives in. */
+  shardOf(actor: string): number;
+}
+
+/** How a message is admitted. */
+export interface SubmitOptions {
+  /** Kept from now on, and retried when it fails; otherwise it lives as long as its caller waits. */
+  readonly durable: boolean;
+  /** Its id came from outside and may come again. */
+  readonly named: boolean;
+  readonly parsedInput?: unknown;
+}
+
+const PENDING_PER_QUERY = 1_000;
+const RELOAD_DELAY_MS = 1_000;
+
+/**
+ * A fixed slice of all actors: admits messages, remembers which are pending, and holds the parts together.
+ * The way of a message: `submit` here, `Dispatcher` for its turn, `Committer` to the disk and back.
+ *
+ * Invariants:
+ * 1. A message that is durable or named stands in `#pending` from its arrival until its outcome is on disk,
+ *    so that a second one with its id is noticed however early it comes.
+ * 2. Messages stand in their actor's mailbox in the order of `submit`, also while it is being looked up
+ *    whether they are duplicates.
+ * 3. When a commit is lost, all memory is dropped and loaded again: nothing is mended in place.
+ */
+export class Shard {
+  /** Told after each commit how many events it added. */
+  readonly committed = new Signal<number>();
+  /** Told when messages for other shards are on disk. */
+  readonly outboxFilled = new Signal();
+  readonly number: number;
+
+  #state: "starting" | "open" | "draining" | "recovering" | "fenced" | "closed" = "starting";
+  readonly #directory = new Directory();
+  readonly #pending = new Map<string, Entry>();
+  readonly #committer: Committer;
+  readonly #dispatcher: Dispatcher;
+  #loader: Loader;
+  #delays: Delays;
+  #depth = 0;
+  #cancelSweep: () => void = () => {};
+
+  private constructor(
+    readonly store: ShardStore,
+    private readonly world: World,
+    head: Head,
+    outboxDepth: number,
+  ) {
+    this.number = store.shard;
+    this.#committer = new Committer(
+      store.engine,
+      {
+        committed: (events, outbox) => this.#onCommitted(events, outbox),
+        ready: () => this.#dispatcher.run(),
+        fenced: (error) => this.#stopServing("fenced", error),
+        lost: (newHead) => this.#reload(newHead),
+      },
+      { ...world, shard: this.number },
+      head,
+    );
+    this.#loader = this.#newLoader();
+    this.#delays = this.#newDelays(world.clock.now());
+    this.#dispatcher = new Dispatcher(
+      {
+        world,
+        shard: this.number,
+        committer: this.#committer,
+        activation: (actor) => this.#activate(actor),
+        load: (activation) => this.#loader.load(activation),
+        canAdmit: (actor, more) => this.#whyFull(actor, more),
+        admit: (message) => void this.#admit(message, { durable: true, named: false }),
+        settled: (entry) => this.#settled(entry),
+        left: () => this.#depth--,
+      },
+      head,
+      outboxDepth,
+    );
+  }
+
+  /**
+   * Takes a shard over and loads its mailboxes.
+   *
+   * @throws {DatabaseError} When the store cannot be read.
+   */
+  static async start(store: ShardStore, world: World): Promise<Shard> {
+    const head = await store.engine.acquire();
+    const shard = new Shard(store, world, head, await countOutbox(store.database));
+    await shard.#loadPending();
+    shard.#state = "open";
+    shard.#dispatcher.run();
+    shard.#sweep();
+    return shard;
+  }
+
+  get isServing(): boolean {
+    return this.#state === "open" && this.#committer.isAccepting;
+  }
+
+  /** Messages waiting in memory. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Position of the newest event on disk. */
+  get durablePosition(): number {
+    return this.#dispatcher.durablePosition;
+  }
+
+  /**
+   * Puts a message into its actor's mailbox. A durable one with a `deliverAt` to come waits for it first.
+   *
+   * @returns The entry, for `promote`.
+   * @throws {FolioError} `mailbox-full`, `shard-full`, `draining`, `not-owner`, `store-unavailable`.
+   */
+  submit(message: Message, options: SubmitOptions, waiter?: Waiter): Entry {
+    this.#checkServing();
+    const full = this.#whyFull(message.actor, 1);
+    if (full) throw full;
+    return this.#admit(message, options, waiter);
+  }
+
+  #admit(message: Message, options: SubmitOptions, waiter?: Waiter): Entry {
+    const key = entryKey(message);
+    const isKept = options.named || options.durable;
+    const twin = isKept ? this.#pending.get(key) : undefined;
+    if (twin) {
+      if (waiter) this.#answerTwin(twin, message, waiter);
+      return twin;
+    }
+    const entry = new Entry(message, options.durable, options.named, options.parsedInput);
+    if (waiter) entry.waiters.push(waiter);
+    if (isKept) this.#pending.set(key, entry);
+    entry.delayed = message.deliverAt > Math.max(message.enqueuedAt, this.world.clock.now());
+    if (options.named) {
+      entry.ready = false;
+      this.#loader.find(entry);
+    } else if (options.durable) this.#dispatcher.store(entry);
+    if (!entry.delayed) this.#enqueue(entry);
+    else if (entry.ready) this.#delay(entry);
+    return entry;
+  }
+
+  /** Makes a waiting message durable, so that its caller may leave. No-op once its turn has run. */
+  promote(entry: Entry): void {
+    if (entry.durable || entry.outcome) return;
+    entry.durable = true;
+    this.#pending.set(entryKey(entry.message), entry);
+    if (entry.ready) this.#dispatcher.store(entry);
+  }
+
+  /** The actor's present state, once all of it is on disk. */
+  async read(actor: string): Promise<{ state: unknown; version: number }> {
+    this.#checkServing();
+    const activation = this.#activate(actor);
+    if (activation.phase === "cold" || activation.phase === "loading") {
+      await new Promise<void>((resolve, reject) => {
+        activation.readers.push({ resolve, reject });
+        if (activation.phase === "cold") this.#loader.load(activation);
+      });
+    }
+    if (activation.loadError) {
+      throw new FolioError("handler-failed", errorMessage(activation.loadError), { actor }, {
+        cause: activation.loadError,
+      });
+    }
+    const { state, version } = activation;
+    if (activation.dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
+    return { state, version };
+  }
+
+  /** Messages of an id that are in memory, each as it is now. */
+  pendingById(id: string): MessageRecord[] {
+    const found: MessageRecord[] = [];
+    for (const entry of this.#pending.values()) {
+      if (entry.message.id === id) found.push(entry.toRecord(this.number));
+    }
+    return found;
+  }
+
+  /**
+   * Puts a dead letter back into its mailbox, at the end, with its attempts forgotten.
+   *
+   * @param input An edited input, already checked; undefined for the one it has.
+   * @throws {FolioError} `message-in-progress` when somebody else is at it; or as `submit` does.
+   */
+  async redrive(record: MessageRecord, input: unknown): Promise<void> {
+    const at = this.world.clock.now();
+    const edited = input === undefined ? {} : { input };
+    const entry = this.#reserve({ ...record, ...edited, deliverAt: at, nextAttemptAt: null });
+    const full = this.#whyFull(record.actor, 1);
+    if (full) {
+      this.#pending.delete(entryKey(record));
+      throw full;
+    }
+    if (input !== undefined && record.originalInput === undefined) entry.originalInput = record.input;
+    entry.status = "queued";
+    entry.attempts = 0;
+    entry.seq = 0;
+    entry.failures.push({
+      attempt: 0,
+      at,
+      error: input === undefined ? "redriven" : "redriven with edited input",
+    });
+    this.#dispatcher.store(entry);
+    this.#enqueue(entry);
+    await this.#committer.flushed();
+  }
+
+  /** Marks a dead letter as dealt with: it leaves the list, and is forgotten after its retention. */
+  async discard(record: MessageRecord): Promise<void> {
+    const entry = this.#reserve(record);
+    entry.handledAt = this.world.clock.now();
+    entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
+    this.#dispatcher.store(entry);
+    await this.#committer.flushed();
+    this.#pending.delete(entryKey(record));
+  }
+
+  /** Forgets outbox entries that have arrived. */
+  relayed(seqs: readonly number[]): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.relayed.push(...seqs);
+    this.#dispatcher.outboxDepth -= seqs.length;
+    return this.#committer.flushed();
+  }
+
+  /** Forgets messages handled before a time. */
+  prune(what: NonNullable<Commit["prune"]>): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.prune = what;
+    return this.#committer.flushed();
+  }
+
+  /** Takes no new messages from outside. Resolves when what has been handled so far is on disk. */
+  async drain(): Promise<void> {
+    if (this.#state === "open") this.#state = "draining";
+    await this.#committer.idle();
+  }
+
+  /** Ends all work. What was acknowledged is on disk; whoever still waits is told to come again. */
+  async close(): Promise<void> {
+    await this.#committer.idle();
+    this.#stopServing("closed", draining());
+    await this.store.database.close();
+  }
+
+  #checkServing(): void {
+    if (this.#state === "fenced") throw notOwner(this.number);
+    if (this.#state === "draining" || this.#state === "closed") throw draining();
+    if (!this.isServing) throw this.#unavailable();
+  }
+
+  #unavailable(cause?: unknown): FolioError {
+    const why = cause === undefined ? "" : `: ${errorMessage(cause)}`;
+    return new FolioError("store-unavailable", `Shard ${this.number} cannot reach its store${why}`, {
+      shard: this.number,
+    });
+  }
+
+  #whyFull(actor: string, more: number): FolioError | undefined {
+    const { shardDepthMax } = this.world.limits;
+    if (this.#depth + this.#delays.held + more > shardDepthMax) {
+      return new FolioError("shard-full", `Shard ${this.number} is full: ${shardDepthMax} messages wait`, {
+        shard: this.number,
+        depthMax: shardDepthMax,
+      });
+    }
+    const activation = this.#directory.get(actor);
+    if (!activation) return undefined;
+    const depthMax = activation.actor?.mailboxDepthMax ?? this.world.limits.mailboxDepthMax;
+    if (activation.mailbox.length + more <= depthMax) return undefined;
+    return new FolioError("mailbox-full", `Mailbox of ${actor} is full: ${depthMax} messages wait`, {
+      actor,
+      depthMax,
+    });
+  }
+
+  #activate(actor: string): Activation {
+    const now = this.world.clock.now();
+    let activation = this.#directory.get(actor);
+    if (!activation) {
+      const { type, key } = parseActorName(actor);
+      activation = new Activation(actor, key, this.world.registry.actors.get(type));
+      activation.lastUsedAt = now;
+      this.#directory.add(activation);
+      const max = this.world.limits.activationsMax;
+      if (this.#directory.size > max * 1.1) this.#passivate(max);
+    } else this.#directory.touch(activation, now);
+    return activation;
+  }
+
+  #passivate(max: number): void {
+    this.#directory.passivate({
+      max,
+      usedBefore: this.world.clock.now() - this.world.limits.passivateAfterMs,
+      durableCommit: this.#committer.durableIndex,
+    });
+  }
+
+  #sweep(): void {
+    this.#cancelSweep = this.world.clock.after(this.world.limits.passivateAfterMs / 4, () => {
+      this.#passivate(this.world.limits.activationsMax);
+      this.#sweep();
+    });
+  }
+
+  #enqueue(entry: Entry): void {
+    const activation = this.#activate(entry.message.actor);
+    activation.mailbox.push(entry);
+    this.#depth++;
+    this.#dispatcher.schedule(activation);
+  }
+
+  /** Leaves an admitted message to its time. */
+  #delay(entry: Entry): void {
+    if (this.#delays.add(entry)) return;
+    entry.waiters.push({
+      wantsOutcome: false,
+      handled: () => {},
+      failed: () => {},
+      admitted: () => this.#pending.delete(entryKey(entry.message)),
+    });
+  }
+
+  #newDelays(from: number): Delays {
+    const delays = new Delays(this.world.clock, this.world.limits.delayWindowMs, {
+      readDelayed: async ({ after, upTo }) => {
+        await this.#committer.flushed();
+        const entries = await this.#readPending({ deliverAt: after, seq: Number.MAX_SAFE_INTEGER }, upTo);
+        return entries.filter((entry) => this.#remember(entry));
+      },
+      due: (entry) => this.#enqueue(entry),
+      failed: (error) =>
+        this.world.log("error", "Delayed messages cannot be read", { error: errorMessage(error) }),
+    }, from);
+    return delays;
+  }
+
+  /** @returns False where the message is in memory already. */
+  #remember(entry: Entry): boolean {
+    const key = entryKey(entry.message);
+    if (this.#pending.has(key)) return false;
+    this.#pending.set(key, entry);
+    return true;
+  }
+
+  #newLoader(): Loader {
+    return new Loader(this.store, {
+      loaded: (activation) => {
+        activation.phase = "live";
+        for (const reader of activation.readers.splice(0)) reader.resolve();
+        this.#dispatcher.schedule(activation);
+      },
+      found: (entry, earlier) => this.#found(entry, earlier),
+      failed: (error, activations, entries) => this.#loadFailed(error, activations, entries),
+    });
+  }
+
+  /** An entry whose id came from outside has been looked up. */
+  #found(entry: Entry, earlier: MessageRecord | undefined): void {
+    entry.ready = true;
+    if (!earlier) {
+      if (entry.durable) this.#dispatcher.store(entry);
+      if (entry.delayed) this.#delay(entry);
+    } else {
+      this.#pending.delete(entryKey(entry.message));
+      this.#unqueue(entry);
+      for (const waiter of entry.waiters.splice(0)) answerFrom(earlier, entry.message, waiter);
+    }
+    this.#dispatcher.schedule(this.#activate(entry.message.actor));
+  }
+
+  #unqueue(entry: Entry): void {
+    if (this.#directory.get(entry.message.actor)?.mailbox.remove(entry)) this.#depth--;
+  }
+
+  #answerTwin(twin: Entry, message: Message, waiter: Waiter): void {
+    if (!isSameContent(twin.toRecord(this.number), message)) waiter.failed(mismatch(message.id));
+    else if (twin.outcome) twin.waiters.push(waiter);
+    else if (waiter.wantsOutcome) waiter.failed(inProgress(message.id));
+    else if (twin.stored) waiter.admitted();
+    else twin.waiters.push(waiter);
+  }
+
+  #settled(entry: Entry): void {
+    this.#pending.delete(entryKey(entry.message));
+  }
+
+  #loadFailed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void {
+    const unavailable = this.#unavailable(error);
+    this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
+    for (const entry of entries) this.#abandon(entry, unavailable);
+    for (const activation of activations) {
+      activation.phase = "cold";
+      for (const reader of activation.readers.splice(0)) reader.reject(unavailable);
+      for (const entry of activation.mailbox.toArray()) if (!entry.durable) this.#abandon(entry, unavailable);
+      if (activation.mailbox.length > 0) {
+        this.world.clock.after(RELOAD_DELAY_MS, () => this.#dispatcher.schedule(activation));
+      }
+    }
+  }
+
+  /** Drops a message that is not on disk, and says so to whoever waits. */
+  #abandon(entry: Entry, error: FolioError): void {
+    this.#pending.delete(entryKey(entry.message));
+    this.#unqueue(entry);
+    for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+  }
+
+  #onCommitted(events: number, outbox: number): void {
+    this.#dispatcher.committed(events);
+    if (events > 0) this.committed.emit(events);
+    if (outbox > 0) this.outboxFilled.emit();
+  }
+
+  #reserve(record: MessageRecord): Entry {
+    this.#checkServing();
+    const entry = Entry.fromRecord(record);
+    if (!this.#remember(entry)) throw inProgress(record.id);
+    return entry;
+  }
+
+  /** Drops all memory, telling whoever waits. */
+  #forget(error: FolioError): void {
+    this.#loader.stop();
+    this.#delays.stop();
+    for (const entry of this.#pending.values()) {
+      for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+    }
+    for (const activation of this.#directory.values()) {
+      for (const reader of activation.readers.splice(0)) reader.reject(error);
+      for (const entry of activation.mailbox.toArray()) {
+        for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+      }
+    }
+    this.#pending.clear();
+    this.#directory.clear();
+    this.#depth = 0;
+  }
+
+  async #reload(head: Head): Promise<void> {
+    if (this.#state === "open") this.#state = "recovering";
+    this.#forget(this.#unavailable());
+    this.#loader = this.#newLoader();
+    this.#delays = this.#newDelays(this.world.clock.now());
+    while (this.#state === "recovering" || this.#state === "draining") {
+      try {
+        this.#dispatcher.reset(head, await countOutbox(this.store.database));
+        await this.#loadPending();
+        break;
+      } catch (error) {
+        this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
+        await new Promise<void>((resolve) => this.world.clock.after(RELOAD_DELAY_MS, resolve));
+      }
+    }
+    if (this.#state === "recovering") this.#state = "open";
+    this.world.log("warn", "Shard was loaded again after a lost commit", { shard: this.number });
+  }
+
+  #stopServing(state: "fenced" | "closed", error: FolioError): void {
+    this.#state = state;
+    this.#cancelSweep();
+    this.#forget(error);
+    if (state === "closed") this.#committer.close(error);
+    else this.world.log("error", error.message, { shard: this.number });
+  }
+
+  async #readPending(after: { deliverAt: number; seq: number }, deliverBefore: number): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    let cursor = after;
+    while (true) {
+      const page = { after: cursor, deliverBefore, limit: PENDING_PER_QUERY };
+      const records = await readPending(this.store.database, this.number, page);
+      for (const record of records) entries.push(Entry.fromRecord(record));
+      const last = records.at(-1);
+      if (!last || records.length < PENDING_PER_QUERY) return entries;
+      cursor = { deliverAt: last.deliverAt, seq: last.seq };
+    }
+  }
+
+  /** Fills the mailboxes with what is due, and holds what is due soon. */
+  async #loadPending(): Promise<void> {
+    const now = this.#dispatcher.now();
+    this.#delays.stop();
+    this.#delays = this.#newDelays(now);
+    for (const entry of await this.#readPending({ deliverAt: -1, seq: 0 }, now)) {
+      if (this.#remember(entry)) this.#enqueue(entry);
+    }
+    await this.#delays.runOnce();
+    this.#delays.start();
+  }
+}
+
+function draining(): FolioError {
+  return new FolioError("draining", "This process is stopping", {});
+}
+
+function inProgress(id: string): FolioError {
+  return new FolioError("message-in-progress", `Message ${id} has not been handled yet`, { id });
+}
+
+function mismatch(id: string): FolioError {
+  return new FolioError("message-mismatch", `Message ${id} came before with other content`, { id });
+}
+
+function isSameContent(earlier: MessageRecord, message: Message): boolean {
+  const input = earlier.originalInput === undefined ? earlier.input : earlier.originalInput;
+  return earlier.command === message.command && canonicalJson(input) === canonicalJson(message.input);
+}
+
+/** Answers a repeated message from what became of the first one. */
+function answerFrom(earlier: MessageRecord, message: Message, waiter: Waiter): void {
+  if (!isSameContent(earlier, message)) waiter.failed(mismatch(message.id));
+  else if (earlier.outcome) waiter.handled(earlier.outcome);
+  else if (!waiter.wantsOutcome) waiter.admitted();
+  else if (earlier.status === "dead") {
+    waiter.failed(
+      new FolioError("handler-failed", `Message ${message.id} is a dead letter`, { actor: message.actor }),
+    );
+  } else waiter.failed(inProgress(message.id));
+}

@@ -1,0 +1,194 @@
+import type { AnyActor } from "../core/actor.ts";
+import type { CommandRequest } from "../core/command.ts";
+import { type Duration, parseDuration } from "../core/duration.ts";
+import type { Ids } from "../core/ids.ts";
+import { deepFreeze } from "../core/json.ts";
+import type { EventSchemas } from "../core/event.ts";
+import type { RejectionSchemas, Turn } from "../core/turn.ts";
+
+/** An event that a turn has emitted, before it has a position. */
+export interface EmittedEvent {
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly payload: unknown;
+  /** `payload` as JSON text: made here, so that what cannot be stored fails the turn and not the commit. */
+  readonly json: string;
+}
+
+/** A command that a turn sends. */
+export interface Send {
+  readonly request: CommandRequest;
+  readonly delayMs: number;
+}
+
+export type TurnResult =
+  | {
+    readonly kind: "done";
+    readonly state: unknown;
+    readonly version: number;
+    readonly events: readonly EmittedEvent[];
+    readonly sends: readonly Send[];
+    readonly reply: unknown;
+  }
+  | { readonly kind: "rejected"; readonly rejection: string; readonly details: unknown }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What a turn is given from outside. */
+export interface TurnWorld {
+  readonly now: number;
+  readonly ids: Ids;
+  readonly limits: TurnLimits;
+  /** Throws when a request could not be handled by whom it is for. */
+  checkRequest(request: CommandRequest): void;
+}
+
+export interface TurnLimits {
+  readonly turnEventsMax: number;
+  readonly turnSendsMax: number;
+  readonly payloadBytesMax: number;
+}
+
+/** What a turn starts from. */
+export interface TurnInput {
+  readonly key: string;
+  readonly state: unknown;
+  readonly version: number;
+  readonly command: string;
+  /** As it came; parsed here, unless `parsedInput` is there. */
+  readonly input: unknown;
+  readonly parsedInput?: unknown;
+}
+
+/**
+ * Runs one command against a state. Changes nothing: what the turn asks for is in the result.
+ */
+export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): TurnResult {
+  const context = new TurnContext(actor, input, world);
+  try {
+    const command = actor.commands.get(input.command);
+    if (!command) throw new Error(`Actor type ${actor.name} has no command ${input.command}`);
+    const parsed = input.parsedInput === undefined ? command.input.parse(input.input) : input.parsedInput;
+    const returned: unknown = command(context, parsed);
+    if (context.rejection) return context.rejection;
+    if (returned instanceof Promise) {
+      returned.catch(() => {}); // it has lost its say
+      throw new TypeError(`Handler of ${input.command} must be synchronous, but it returned a promise`);
+    }
+    const reply = command.reply ? command.reply.parse(returned) : returned ?? null;
+    checkJson("Reply", reply, world.limits.payloadBytesMax);
+    return {
+      kind: "done",
+      state: context.state,
+      version: context.version,
+      events: context.events,
+      sends: context.sends,
+      reply,
+    };
+  } catch (error) {
+    return context.rejection ?? { kind: "failed", error };
+  } finally {
+    context.close();
+  }
+}
+
+/** Thrown by `reject` to leave the handler. */
+class RejectionSignal extends Error {
+  override readonly name = "Rejection";
+}
+
+class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
+  readonly events: EmittedEvent[] = [];
+  readonly sends: Send[] = [];
+  rejection: (TurnResult & { kind: "rejected" }) | undefined;
+  readonly #actor: AnyActor;
+  readonly #world: TurnWorld;
+  readonly key: string;
+  readonly now: number;
+  #state: unknown;
+  #version: number;
+  #closed = false;
+
+  constructor(actor: AnyActor, input: TurnInput, world: TurnWorld) {
+    this.#actor = actor;
+    this.#world = world;
+    this.key = input.key;
+    this.now = world.now;
+    this.#state = input.state;
+    this.#version = input.version;
+  }
+
+  get state(): unknown {
+    return this.#state;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  emit(name: string, payload: unknown): void {
+    this.#checkOpen();
+    const definition = this.#actor.events.get(name);
+    const evolve = this.#actor.evolve.get(name);
+    if (!definition || !evolve) throw new TypeError(`Actor type ${this.#actor.name} has no event ${name}`);
+    const { turnEventsMax, payloadBytesMax } = this.#world.limits;
+    if (this.events.length >= turnEventsMax) {
+      throw new RangeError(`Turn may emit ${turnEventsMax} events at the most`);
+    }
+    const parsed = definition.schema.parse(payload);
+    const json = checkJson(`Payload of ${name}`, parsed, payloadBytesMax);
+    this.#state = deepFreeze(evolve(this.#state, deepFreeze(parsed)));
+    this.#version++;
+    this.events.push({ type: name, schemaVersion: definition.schemaVersion, payload: parsed, json });
+  }
+
+  reject(code: string, details?: unknown): never {
+    this.#checkOpen();
+    const schemas = this.#actor.rejections;
+    const schema = schemas?.get(code);
+    if (schemas && !schema) throw new TypeError(`Actor type ${this.#actor.name} has no rejection ${code}`);
+    const parsed = schema ? schema.parse(details ?? {}) : details;
+    if (parsed !== undefined) checkJson(`Details of ${code}`, parsed, this.#world.limits.payloadBytesMax);
+    this.rejection = { kind: "rejected", rejection: code, details: parsed };
+    throw new RejectionSignal(code);
+  }
+
+  send(request: CommandRequest, options: { after?: Duration } = {}): void {
+    this.#checkOpen();
+    const { turnSendsMax, payloadBytesMax } = this.#world.limits;
+    if (this.sends.length >= turnSendsMax) {
+      throw new RangeError(`Turn may send ${turnSendsMax} messages at the most`);
+    }
+    const delayMs = options.after === undefined ? 0 : parseDuration(options.after);
+    if (delayMs === undefined) throw new TypeError(`Cannot send: not a duration, "${options.after}"`);
+    this.#world.checkRequest(request);
+    const json = checkJson(`Input of ${request.command}`, request.input, payloadBytesMax);
+    // A copy: what the handler does to the object afterwards is not sent.
+    this.sends.push({ request: { ...request, input: JSON.parse(json) }, delayMs });
+  }
+
+  id(): string {
+    return this.#world.ids.next();
+  }
+
+  random(): number {
+    return this.#world.ids.random();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error("Turn has ended: a handler must do all its work before it returns");
+  }
+}
+
+/** @returns The JSON text. @throws When there is none, or it is too long. */
+function checkJson(what: string, value: unknown, bytesMax: number): string {
+  const json = JSON.stringify(value);
+  if (json === undefined) throw new TypeError(`${what} is not JSON`);
+  if (json.length > bytesMax) {
+    throw new RangeError(`${what} is ${json.length} bytes: at most ${bytesMax} can be stored`);
+  }
+  return json;
+}

@@ -1,0 +1,40 @@
+import type { Statement } from "./database.ts";
+import { type EventRow, insertEvents } from "./events.ts";
+import { type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
+import { deleteOutbox, insertOutbox, type OutboxRow } from "./outbox.ts";
+import { type SnapshotRow, upsertSnapshots } from "./snapshots.ts";
+
+/**
+ * All that many turns of one shard change, as one plain JSON value: it can be applied here, or shipped and
+ * applied elsewhere. Clock, ids and chance are in it, so that applying it is deterministic.
+ */
+export interface Commit {
+  /** Place in the shard's order of commits: the one before plus one. */
+  readonly index: number;
+  /** Which holder of the shard made it. */
+  readonly epoch: number;
+  readonly id: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly events: readonly EventRow[];
+  /** Messages as they are after this commit. */
+  readonly messages: readonly MessageRow[];
+  readonly outbox: readonly OutboxRow[];
+  /** Outbox entries that have arrived. */
+  readonly relayed: readonly number[];
+  readonly snapshots: readonly SnapshotRow[];
+  /** Forget up to `limit` messages handled before a time. */
+  readonly prune: { readonly handledBefore: number; readonly limit: number } | null;
+}
+
+/** The statements that carry out a commit: one a table, each with one JSON parameter. */
+export function apply(commit: Commit): Statement[] {
+  const statements: Statement[] = [];
+  if (commit.events.length > 0) statements.push(insertEvents(commit.events));
+  if (commit.messages.length > 0) statements.push(upsertMessages(commit.messages));
+  if (commit.outbox.length > 0) statements.push(insertOutbox(commit.outbox));
+  if (commit.relayed.length > 0) statements.push(deleteOutbox(commit.relayed));
+  if (commit.snapshots.length > 0) statements.push(upsertSnapshots(commit.snapshots));
+  if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));
+  return statements;
+}

@@ -1,0 +1,143 @@
+import { apply, type Commit } from "./commit.ts";
+import { dropOldCommits, fencedMessage, insertCommit } from "./commits.ts";
+import { type Database, DatabaseError } from "./database.ts";
+
+/** Where a shard's order of commits has got to, and the counters that go on from there. */
+export interface Head {
+  /** Index and id of the newest commit; 0 and "" before the first. */
+  readonly index: number;
+  readonly id: string;
+  readonly epoch: number;
+  /** Position of the newest event. */
+  readonly position: number;
+  /** Newest mailbox order. */
+  readonly messageSeq: number;
+  readonly outboxSeq: number;
+  /** Time of the newest commit. */
+  readonly at: number;
+}
+
+/** Another holder has taken the shard over: nothing was written, and nothing will be. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}
+
+/** The store did not answer as it should. Whether the commit was written is not known. */
+export class UnavailableError extends Error {
+  override readonly name = "UnavailableError";
+}
+
+/** One shard's durable order of commits. */
+export interface ShardEngine {
+  /** Takes the shard: from now on every earlier holder is fenced. */
+  acquire(): Promise<Head>;
+  /** Where the shard is now, whoever holds it. */
+  head(): Promise<Head>;
+  /**
+   * Adds a commit behind index `expected`, and applies it to the shard's database.
+   *
+   * @returns The commit's index, once it is durable.
+   * @throws {FencedError} When `expected` is not the newest index or the commit's epoch not the present one.
+   * @throws {UnavailableError} When the outcome is unknown; `head()` tells.
+   */
+  append(expected: number, commit: Commit): Promise<number>;
+  /**
+   * Commits from index `from` on, contiguous, up to the newest; with `follow`, goes on as they are made.
+   *
+   * @throws {RangeError} When `from` is older than what is kept.
+   */
+  read(from: number, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Commit>;
+}
+
+const headQuery = `SELECT
+  (SELECT coalesce(max(idx), 0) FROM commits),
+  coalesce((SELECT id FROM commits ORDER BY idx DESC LIMIT 1), ''),
+  (SELECT value FROM meta WHERE key = 'epoch'),
+  (SELECT coalesce(max(position), 0) FROM events),
+  (SELECT coalesce(max(seq), 0) FROM messages),
+  (SELECT coalesce(max(seq), 0) FROM outbox),
+  coalesce((SELECT at FROM commits ORDER BY idx DESC LIMIT 1), 0)`;
+
+const commitsPerRead = 64;
+
+/** The engine of one machine: the shard's own libSQL database keeps the order and holds the result. */
+export class LocalEngine implements ShardEngine {
+  readonly #database: Database;
+  #appended = Promise.withResolvers<void>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async acquire(): Promise<Head> {
+    const [, rows] = await this.#database.batch([
+      { sql: `UPDATE meta SET value = value + 1 WHERE key = 'epoch'` },
+      { sql: headQuery },
+    ], "write");
+    return headOf(rows?.[0]);
+  }
+
+  async head(): Promise<Head> {
+    return headOf((await this.#database.execute({ sql: headQuery }))[0]);
+  }
+
+  async append(expected: number, commit: Commit): Promise<number> {
+    try {
+      await this.#database.batch(
+        [insertCommit(commit, expected), ...apply(commit), dropOldCommits(commit.index)],
+        "write",
+      );
+    } catch (error) {
+      if (error instanceof DatabaseError && error.message.includes(fencedMessage)) {
+        throw new FencedError(`Shard is held by a later epoch than ${commit.epoch}`, { cause: error });
+      }
+      throw new UnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+    }
+    this.#appended.resolve();
+    this.#appended = Promise.withResolvers();
+    return commit.index;
+  }
+
+  async *read(
+    from: number,
+    options: { follow?: boolean; signal?: AbortSignal } = {},
+  ): AsyncGenerator<Commit> {
+    let next = from;
+    while (!options.signal?.aborted) {
+      const appended = this.#appended.promise;
+      const rows = await this.#database.execute({
+        sql: `SELECT body FROM commits WHERE idx >= ? ORDER BY idx LIMIT ?`,
+        args: [next, commitsPerRead],
+      });
+      for (const [body] of rows) {
+        const commit: Commit = JSON.parse(String(body));
+        if (commit.index !== next) {
+          throw new RangeError(`Cannot read commits from ${next}: the oldest one kept is ${commit.index}`);
+        }
+        yield commit;
+        next++;
+      }
+      if (rows.length === commitsPerRead) continue;
+      if (!options.follow) return;
+      const aborted = Promise.withResolvers<void>();
+      const onAbort = () => aborted.resolve();
+      options.signal?.addEventListener("abort", onAbort, { once: true });
+      await Promise.race([appended, aborted.promise]);
+      options.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+function headOf(row: readonly unknown[] | undefined): Head {
+  if (!row) throw new UnavailableError("Shard database gave no head");
+  const [index, id, epoch, position, messageSeq, outboxSeq, at] = row;
+  return {
+    index: Number(index),
+    id: String(id),
+    epoch: Number(epoch),
+    position: Number(position),
+    messageSeq: Number(messageSeq),
+    outboxSeq: Number(outboxSeq),
+    at: Number(at),
+  };
+}

@@ -1,0 +1,218 @@
+import type { Failure, MessageRecord, MessageStatus, Outcome } from "../core/message.ts";
+import type { Database, Row, SqlValue, Statement } from "./database.ts";
+
+/**
+ * Mailboxes and their history: one row a message that had to be durable, from its admission until its
+ * retention ends. `status` never reads `running` here: a turn is never seen half done.
+ */
+export const createMessages = [
+  `CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    input TEXT NOT NULL,
+    original_input TEXT,
+    correlation_id TEXT NOT NULL,
+    causation_id TEXT,
+    traceparent TEXT,
+    expected_version TEXT,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'retrying', 'done', 'rejected', 'dead')),
+    attempts INTEGER NOT NULL,
+    enqueued_at INTEGER NOT NULL,
+    deliver_at INTEGER NOT NULL,
+    next_attempt_at INTEGER,
+    handled_at INTEGER,
+    outcome TEXT,
+    failures TEXT NOT NULL
+  ) STRICT`,
+  `CREATE UNIQUE INDEX messages_id ON messages (id, actor)`,
+  `CREATE INDEX messages_correlation ON messages (correlation_id)`,
+  `CREATE INDEX messages_pending ON messages (deliver_at, seq) WHERE status IN ('queued', 'retrying')`,
+  `CREATE INDEX messages_dead ON messages (seq) WHERE status = 'dead' AND handled_at IS NULL`,
+  `CREATE INDEX messages_handled ON messages (handled_at) WHERE handled_at IS NOT NULL`,
+];
+
+/** A row of `messages`. `input`, `originalInput`, `outcome` and `failures` are JSON text. */
+export type MessageRow = [
+  seq: number,
+  id: string,
+  actor: string,
+  command: string,
+  input: string,
+  originalInput: string | null,
+  correlationId: string,
+  causationId: string | null,
+  traceparent: string | null,
+  expectedVersion: string | null,
+  status: MessageStatus,
+  attempts: number,
+  enqueuedAt: number,
+  deliverAt: number,
+  nextAttemptAt: number | null,
+  handledAt: number | null,
+  outcome: string | null,
+  failures: string,
+];
+
+const columns = `seq, id, actor, command, input, original_input, correlation_id, causation_id, traceparent,
+  expected_version, status, attempts, enqueued_at, deliver_at, next_attempt_at, handled_at, outcome, failures`;
+
+export function messageRow(record: MessageRecord): MessageRow {
+  return [
+    record.seq,
+    record.id,
+    record.actor,
+    record.command,
+    JSON.stringify(record.input),
+    record.originalInput === undefined ? null : JSON.stringify(record.originalInput),
+    record.correlationId,
+    record.causationId,
+    record.traceparent,
+    record.expectedVersion,
+    record.status,
+    record.attempts,
+    record.enqueuedAt,
+    record.deliverAt,
+    record.nextAttemptAt,
+    record.handledAt,
+    record.outcome && JSON.stringify(record.outcome),
+    JSON.stringify(record.failures),
+  ];
+}
+
+function toRecord(shard: number, row: Row): MessageRecord {
+  const fields = row as MessageRow;
+  return {
+    shard,
+    seq: fields[0],
+    id: fields[1],
+    actor: fields[2],
+    command: fields[3],
+    input: JSON.parse(fields[4]),
+    originalInput: fields[5] === null ? undefined : JSON.parse(fields[5]),
+    correlationId: fields[6],
+    causationId: fields[7],
+    traceparent: fields[8],
+    expectedVersion: fields[9],
+    status: fields[10],
+    attempts: fields[11],
+    enqueuedAt: fields[12],
+    deliverAt: fields[13],
+    nextAttemptAt: fields[14],
+    handledAt: fields[15],
+    outcome: fields[16] === null ? null : JSON.parse(fields[16]) as Outcome,
+    failures: JSON.parse(fields[17]) as Failure[],
+  };
+}
+
+/** Rows as records, for statements that were run in a batch. */
+export function messagesOf(shard: number, rows: readonly Row[]): MessageRecord[] {
+  return rows.map((row) => toRecord(shard, row));
+}
+
+/** Writes each message as it now is, whether or not it was there. */
+export function upsertMessages(rows: readonly MessageRow[]): Statement {
+  return {
+    sql: `INSERT INTO messages (${columns})
+      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+             value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
+             value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17
+      FROM json_each(?) WHERE true
+      ON CONFLICT (id, actor) DO UPDATE SET
+        seq = excluded.seq, input = excluded.input, original_input = excluded.original_input,
+        status = excluded.status, attempts = excluded.attempts, deliver_at = excluded.deliver_at,
+        next_attempt_at = excluded.next_attempt_at, handled_at = excluded.handled_at,
+        outcome = excluded.outcome, failures = excluded.failures`,
+    args: [JSON.stringify(rows)],
+  };
+}
+
+/** Deletes what was handled before a time, at most `limit` rows, oldest first. */
+export function pruneMessages(handledBefore: number, limit: number): Statement {
+  return {
+    sql: `DELETE FROM messages WHERE seq IN (
+      SELECT seq FROM messages WHERE handled_at IS NOT NULL AND handled_at < ? ORDER BY handled_at LIMIT ?
+    )`,
+    args: [handledBefore, limit],
+  };
+}
+
+/** The messages with these ids, each for its actor. */
+export function selectMessages(wanted: readonly (readonly [id: string, actor: string])[]): Statement {
+  return {
+    sql: `SELECT ${columns} FROM (SELECT value FROM json_each(?)) AS wanted
+      CROSS JOIN messages ON id = wanted.value ->> 0 AND actor = wanted.value ->> 1`,
+    args: [JSON.stringify(wanted)],
+  };
+}
+
+async function query(
+  database: Database,
+  shard: number,
+  where: string,
+  args: SqlValue[],
+): Promise<MessageRecord[]> {
+  const rows = await database.execute({ sql: `SELECT ${columns} FROM messages WHERE ${where}`, args });
+  return messagesOf(shard, rows);
+}
+
+/** All messages with an id: one for each actor that was sent it. */
+export function readMessagesById(database: Database, shard: number, id: string): Promise<MessageRecord[]> {
+  return query(database, shard, "id = ? LIMIT 100", [id]);
+}
+
+/** Messages with one correlation id, in order of admission. */
+export function readMessagesOfCorrelation(
+  database: Database,
+  shard: number,
+  wanted: { correlationId: string; limit: number },
+): Promise<MessageRecord[]> {
+  return query(database, shard, "correlation_id = ? ORDER BY seq LIMIT ?", [
+    wanted.correlationId,
+    wanted.limit,
+  ]);
+}
+
+/** Messages that are due and not yet handled, in mailbox order, after a place in that order. */
+export function readPending(
+  database: Database,
+  shard: number,
+  page: { after: { deliverAt: number; seq: number }; deliverBefore: number; limit: number },
+): Promise<MessageRecord[]> {
+  return query(
+    database,
+    shard,
+    `status IN ('queued', 'retrying') AND (deliver_at, seq) > (?, ?) AND deliver_at <= ?
+      ORDER BY deliver_at, seq LIMIT ?`,
+    [page.after.deliverAt, page.after.seq, page.deliverBefore, page.limit],
+  );
+}
+
+/** Which dead letters: all, or those of an actor type, an actor, a command. */
+export interface DeadLetterFilter {
+  readonly type?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly command?: string | undefined;
+  /** Text that the last error holds. */
+  readonly error?: string | undefined;
+}
+
+/** Dead letters that nobody has dealt with, in order of admission. */
+export function readDeadLetters(
+  database: Database,
+  shard: number,
+  page: DeadLetterFilter & { after: number; limit: number },
+): Promise<MessageRecord[]> {
+  return query(
+    database,
+    shard,
+    `status = 'dead' AND handled_at IS NULL AND seq > ?1
+      AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
+      AND (?3 IS NULL OR actor = ?3)
+      AND (?4 IS NULL OR command = ?4)
+      AND (?5 IS NULL OR instr(failures ->> '$[#-1].error', ?5) > 0)
+      ORDER BY seq LIMIT ?6`,
+    [page.after, page.type ?? null, page.actor ?? null, page.command ?? null, page.error ?? null, page.limit],
+  );
+}

@@ -1,0 +1,50 @@
+import type { Message } from "../core/message.ts";
+import type { Database, Statement } from "./database.ts";
+
+/** Messages on their way to other shards, until those have them on disk. */
+export const createOutbox = [
+  `CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT`,
+  `CREATE INDEX outbox_shard ON outbox (shard, seq)`,
+];
+
+/** `shard` is where it goes; `message` is JSON text of a `Message`. */
+export type OutboxRow = [seq: number, shard: number, message: string];
+
+export function insertOutbox(rows: readonly OutboxRow[]): Statement {
+  return {
+    sql: `INSERT INTO outbox SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`,
+    args: [JSON.stringify(rows)],
+  };
+}
+
+export function deleteOutbox(seqs: readonly number[]): Statement {
+  return {
+    sql: `DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))`,
+    args: [JSON.stringify(seqs)],
+  };
+}
+
+/** What waits for one other shard, in the order sent. */
+export async function readOutbox(
+  database: Database,
+  query: { shard: number; limit: number },
+): Promise<{ seq: number; message: Message }[]> {
+  const rows = await database.execute({
+    sql: `SELECT seq, shard, message FROM outbox WHERE shard = ? ORDER BY seq LIMIT ?`,
+    args: [query.shard, query.limit],
+  });
+  return rows.map((row) => {
+    const [seq, , message] = row as OutboxRow;
+    return { seq, message: JSON.parse(message) };
+  });
+}
+
+/** How many messages wait for other shards. */
+export async function countOutbox(database: Database): Promise<number> {
+  const [row] = await database.execute({ sql: `SELECT count(*) FROM outbox` });
+  return Number(row?.[0]);
+}

@@ -1,0 +1,38 @@
+import type { Row, Statement } from "./database.ts";
+
+/** States of actors at a version: a cache, which may be deleted at any time. */
+export const createSnapshots = [
+  `CREATE TABLE snapshots (
+    actor TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID`,
+];
+
+/** `state` is JSON text; `fingerprint` is of the code that made it. */
+export type SnapshotRow = [actor: string, version: number, fingerprint: string, state: string];
+
+export function upsertSnapshots(rows: readonly SnapshotRow[]): Statement {
+  return {
+    sql: `INSERT INTO snapshots
+      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+      ON CONFLICT (actor) DO UPDATE
+        SET version = excluded.version, fingerprint = excluded.fingerprint, state = excluded.state`,
+    args: [JSON.stringify(rows)],
+  };
+}
+
+/** Usable snapshots of the wanted actors (`[actor, _, fingerprint]`). */
+export function selectSnapshots(wanted: readonly (readonly [string, number, string])[]): Statement {
+  return {
+    sql: `SELECT s.actor, s.version, s.fingerprint, s.state FROM (SELECT value FROM json_each(?)) AS wanted
+      CROSS JOIN snapshots AS s ON s.actor = wanted.value ->> 0 AND s.fingerprint = wanted.value ->> 2`,
+    args: [JSON.stringify(wanted)],
+  };
+}
+
+export function snapshotOf(row: Row): { actor: string; version: number; state: unknown } {
+  const [actor, version, , state] = row as SnapshotRow;
+  return { actor, version, state: JSON.parse(state) };
+}

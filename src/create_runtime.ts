@@ -2,7 +2,9 @@ import type { Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
-import { type AnyModule } from "./runtime/registry.ts";
+import { Pruner } from "./processors/pruner.ts";
+import { Relay } from "./processors/relay.ts";
+import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import type { Database } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
@@ -28,6 +30,11 @@ export interface CreateRuntimeOptions {
   readonly log?: Log | undefined;
 }
 
+/** A runtime that owns its store: disposing of it ends its work and closes the store. */
+export interface OpenRuntime extends Runtime {
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 /**
  * Opens a store and runs the modules on it.
  *
@@ -43,7 +50,7 @@ export interface CreateRuntimeOptions {
  * if (result.ok) console.assert(result.reply.value === 2);
  * ```
  */
-export async function createRuntime(options: CreateRuntimeOptions): Promise<Runtime & AsyncDisposable> {
+export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
   const opened: Database[] = [];
   let folder: HeldFolder | undefined;
   const release = async () => {
@@ -72,8 +79,11 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Runt
       stores.push(await openShardStore(database, { name, shard, shards, isFile: folder !== undefined }));
     }
     const runtime = await Runtime.start({ ...options, stores });
+    const processors = [new Relay(runtime), new Pruner(runtime)];
+    for (const processor of processors) processor.start();
     return Object.assign(runtime, {
       async [Symbol.asyncDispose]() {
+        await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();
       },

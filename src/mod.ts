@@ -13,7 +13,8 @@ export { event, type EventDefinition, type RecordedEvent } from "./core/event.ts
 export { type Ids } from "./core/ids.ts";
 export { type Log } from "./core/log.ts";
 export { type Turn } from "./core/turn.ts";
+export { type AppOptions, createApp } from "./http/app.ts";
 export { defaultLimits, type Limits } from "./config.ts";
-export { createRuntime, type CreateRuntimeOptions } from "./create_runtime.ts";
+export { createRuntime, type CreateRuntimeOptions, type OpenRuntime } from "./create_runtime.ts";
 export { type AskResult, Runtime } from "./runtime/runtime.ts";
 export { UnusableStoreError } from "./store/migrations.ts";

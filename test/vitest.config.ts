@@ -17,5 +17,6 @@ export default defineConfig({
     // Two cores: more workers than that only wait for each other.
     maxWorkers: 2,
     testTimeout: 30_000,
+    reporters: ["default", path("./support/summary_reporter.ts")],
   },
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
 import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
-import { canonicalJson } from "./json.ts";
+import { isJson } from "./json.ts";
 import type { RejectionSchemas, Turn } from "./turn.ts";
 
 /** One function an event: the state before and the event give the state after. Pure. */
@@ -65,7 +65,7 @@ export interface Actor<
   /** The address of one actor of this type. */
   ref(key: string): Ref<Commands, Rejections>;
   /** Only in types. */
-  readonly __types?: { events: Events; commands: Commands };
+  readonly __types?: { events: Events; rejections: Rejections; commands: Commands };
 }
 
 /** Any actor type. */
@@ -144,8 +144,7 @@ export function actor(
     checkName(`command of ${name}`, command, /^(?!then$)[A-Za-z][A-Za-z0-9_-]{0,63}$/);
     checkIsJson(`command ${command} of ${name}`, definition.input, "input");
   }
-  const initial = parts.initialState();
-  if (canonicalJson(JSON.parse(canonicalJson(initial))) !== canonicalJson(initial)) {
+  if (!isJson(parts.initialState())) {
     throw new TypeError(`Cannot define actor ${name}: its initial state is not JSON`);
   }
   const commands = new Map(Object.entries(parts.commands));
@@ -162,7 +161,7 @@ export function actor(
     snapshotEvery: parts.snapshot?.every ?? 100,
     mailboxDepthMax: parts.mailboxDepthMax,
     fingerprint: fingerprint(parts),
-    ref: (key) => Object.create(methods, { key: { value: key } }),
+    ref: (key) => Object.create(methods, { [refKey]: { value: key } }),
   };
 }
 
@@ -181,23 +180,27 @@ function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): v
   }
 }
 
+/** A ref's own key, under a name that no command can have. */
+const refKey = Symbol("key");
+
 function refMethods(type: string, commands: Iterable<string>): object {
   const methods: Record<string, unknown> = Object.create(null);
   for (const command of commands) {
-    methods[command] = function (this: { key: string }, input: unknown = {}): CommandRequest {
-      return { type, key: this.key, command, input };
+    methods[command] = function (this: { [refKey]: string }, input: unknown = {}): CommandRequest {
+      return { type, key: this[refKey], command, input };
     };
   }
   return methods;
 }
 
-/** FNV-1a over the source of what makes states. */
+/** FNV-1a over the source of what makes states, and which events it is for. */
 function fingerprint(parts: Parts<unknown, EventSchemas, unknown>): string {
-  const upcasts = Object.values(parts.events).flatMap((schema) =>
-    Object.values(eventDefinition(schema).from)
+  const upcasts = Object.entries(parts.events).flatMap(([event, schema]) =>
+    Object.values(eventDefinition(schema).from).map((upcast) => `${event} ${upcast}`)
   );
-  const sources = [parts.initialState, ...Object.values(parts.evolve), ...upcasts].map(String);
+  const evolves = Object.entries(parts.evolve).map(([event, change]) => `${event} ${change}`);
+  const source = [parts.initialState, ...evolves, ...upcasts].join("\0");
   let hash = 0x811c9dc5;
-  for (const char of sources.join("\0")) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  for (let i = 0; i < source.length; i++) hash = Math.imul(hash ^ source.charCodeAt(i), 0x01000193) >>> 0;
   return `${parts.snapshot?.version ?? 1}-${hash.toString(36)}`;
 }

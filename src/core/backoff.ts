@@ -26,6 +26,8 @@ export const defaultRetryPolicy: RetryPolicy = {
  * @returns Milliseconds, whole.
  */
 export function backoffMs(policy: RetryPolicy, attempt: number, random: number): number {
-  const base = Math.min(policy.delayMs * 2 ** (attempt - 1), policy.delayMsMax);
+  // 2 ** 1024 is Infinity, which a delay of 0 would turn into NaN.
+  const doubled = policy.delayMs * 2 ** Math.min(attempt - 1, 1_000);
+  const base = Math.min(doubled, policy.delayMsMax);
   return Math.round(base * (1 + policy.jitter * (2 * random - 1)));
 }

@@ -6,14 +6,20 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
 }
 
-/** `setTimeout` fires at once for longer delays than this. */
+/** `setTimeout` fires at once for longer delays than this: they are waited for in steps. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** The wall clock of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), TIMEOUT_MS_MAX));
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (leftMs: number) => {
+      timer = leftMs > TIMEOUT_MS_MAX
+        ? setTimeout(() => wait(leftMs - TIMEOUT_MS_MAX), TIMEOUT_MS_MAX)
+        : setTimeout(callback, leftMs);
+    };
+    wait(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   },
 };

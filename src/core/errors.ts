@@ -16,8 +16,10 @@ export interface ErrorFields {
   "unauthorized": Record<never, never>;
   "forbidden": Record<never, never>;
   "not-found": Record<never, never>;
-  "unknown-actor-type": { type: string };
-  "unknown-command": { type: string; command: string };
+  "method-not-allowed": { allowed: string[] };
+  "internal": Record<never, never>;
+  "unknown-actor-type": { actorType: string };
+  "unknown-command": { actorType: string; command: string };
   "unknown-message": { id: string };
   "ambiguous-message": { id: string; actors: string[] };
   "no-events": { actor: string };

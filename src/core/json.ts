@@ -6,6 +6,20 @@ export function canonicalJson(value: unknown): string {
   }) ?? "null";
 }
 
+/**
+ * Whether `value` comes back from JSON text as it went in: no dates, maps, class instances, NaN and the like.
+ * A property that is undefined is let through, for it reads the same when it is gone.
+ */
+export function isJson(value: unknown): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object") return false;
+  if (Array.isArray(value)) return Array.from(value).every(isJson);
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return Object.values(value).every((inner) => inner === undefined || isJson(inner));
+}
+
 /** Whether arrays and objects in a JSON text nest deeper than `depthMax`; linear, without recursion. */
 export function nestsDeeperThan(json: string, depthMax: number): boolean {
   let depth = 0;

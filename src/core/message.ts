@@ -72,6 +72,7 @@ export function invalidKeyReason(key: string): string | undefined {
   if (key.length > KEY_BYTES_MAX || encoder.encode(key).length > KEY_BYTES_MAX) {
     return `it is longer than ${KEY_BYTES_MAX} bytes`;
   }
+  if (key === "." || key === "..") return "URLs cannot hold it";
   if (/\p{Cc}/u.test(key)) return "it has control characters";
   if (!key.isWellFormed()) return "it is not well-formed Unicode";
   return undefined;

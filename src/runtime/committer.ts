@@ -38,7 +38,7 @@ class OpenCommit {
 /** What a committer tells its shard. */
 export interface CommitterOwner {
   /** A commit is on disk; those who wait for it are told next. */
-  committed(events: number, outbox: number): void;
+  committed(events: readonly EventRow[], outbox: number): void;
   /** Turns may run again. */
   ready(): void;
   /** Another holder has the shard. */
@@ -64,7 +64,6 @@ export class Committer {
   #inFlight: { commit: OpenCommit; id: string } | undefined;
   #flushScheduled = false;
   #index: number;
-  #at: number;
   #state: "open" | "recovering" | "closed" = "open";
   #idle: (() => void)[] = [];
   readonly #epoch: number;
@@ -72,11 +71,11 @@ export class Committer {
   constructor(
     private readonly engine: ShardEngine,
     private readonly owner: CommitterOwner,
-    private readonly world: { shard: number; clock: Clock; ids: Ids; limits: Limits },
+    /** `now`: the shard's time, which never goes back. */
+    private readonly world: { shard: number; clock: Clock; now: () => number; ids: Ids; limits: Limits },
     head: Head,
   ) {
     this.#index = head.index;
-    this.#at = head.at;
     this.#epoch = head.epoch;
   }
 
@@ -124,8 +123,9 @@ export class Committer {
     });
   }
 
-  /** Resolves when nothing is open or on its way. */
+  /** Resolves when nothing is open or on its way, or when the store does not answer. */
   idle(): Promise<void> {
+    if (this.#state !== "open") return Promise.resolve();
     if (!this.#inFlight && this.#open.releases.length === 0 && !this.#open.hasRows) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
@@ -136,7 +136,7 @@ export class Committer {
   /** Takes no more; what has not been sent is lost. */
   close(error: FolioError): void {
     this.#state = "closed";
-    this.#loseOpen(error);
+    this.#loseAll(error);
   }
 
   #flush(): void {
@@ -158,12 +158,12 @@ export class Committer {
   }
 
   #seal(commit: OpenCommit): Commit {
-    const { shard, clock, ids } = this.world;
+    const { shard, now, ids } = this.world;
     return {
       index: this.#index + 1,
       epoch: this.#epoch,
       id: ids.next(),
-      at: this.#at = Math.max(this.#at, clock.now()),
+      at: now(),
       events: commit.events,
       messages: Array.from(commit.entries, (entry) => messageRow(entry.toRecord(shard))),
       outbox: commit.outbox,
@@ -178,7 +178,7 @@ export class Committer {
     if (!commit) return;
     this.#inFlight = undefined;
     this.#index++;
-    this.owner.committed(commit.events.length, commit.outbox.length);
+    this.owner.committed(commit.events, commit.outbox.length);
     for (const release of commit.releases) release.durable();
     this.#flush();
     this.owner.ready();
@@ -195,8 +195,9 @@ export class Committer {
       return;
     }
     this.#state = "recovering";
+    this.#wakeIdle();
     const head = await this.#findHead();
-    if (!head) return; // closed meanwhile
+    if (!head || !this.#isRecovering()) return; // closed meanwhile
     if (head.epoch !== this.#epoch) {
       const fenced = notOwner(this.world.shard);
       this.#state = "closed";
@@ -220,6 +221,10 @@ export class Committer {
       if (this.#state === "recovering") this.#state = "open";
       this.owner.ready();
     }
+  }
+
+  #isRecovering(): boolean {
+    return this.#state === "recovering";
   }
 
   /** Asks for the head until there is an answer. */

@@ -57,13 +57,14 @@ export class Delays {
 
   start(): void {
     const next = () => {
+      if (this.#stopped) return;
       this.#cancelWindow = this.clock.after(this.windowMs / 2, async () => {
         try {
           await this.runOnce();
         } catch (error) {
           this.owner.failed(error);
         }
-        if (!this.#stopped) next();
+        next();
       });
     };
     next();

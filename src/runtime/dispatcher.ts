@@ -15,8 +15,8 @@ export interface DispatcherOwner {
   readonly committer: Committer;
   activation(actor: string): Activation;
   load(activation: Activation): void;
-  /** Why an actor of this shard cannot take so many more messages, if it cannot. */
-  canAdmit(actor: string, more: number): FolioError | undefined;
+  /** Why an actor cannot take so many more messages, with so many for all of the shard, if it cannot. */
+  canAdmit(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined;
   admit(message: Message): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
@@ -41,6 +41,7 @@ export class Dispatcher {
   outboxDepth: number;
   #ready: Activation[] = [];
   #running = false;
+  #stopped = false;
   #position: number;
   #messageSeq: number;
   #outboxSeq: number;
@@ -103,9 +104,22 @@ export class Dispatcher {
     if (!this.#running) this.run();
   }
 
+  /** Lets a newly loaded activation begin, unless its first message waits for its next attempt. */
+  begin(activation: Activation): void {
+    activation.phase = "live";
+    const waitMs = (activation.mailbox.peek()?.nextAttemptAt ?? 0) - this.owner.world.clock.now();
+    if (waitMs > 0) this.#hold(activation, waitMs);
+    else this.schedule(activation);
+  }
+
+  /** Runs no more turns: what is in the mailboxes stays there. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** Runs turns until none is ready or the commit is full. */
   run(): void {
-    if (this.#running) return;
+    if (this.#running || this.#stopped) return;
     this.#running = true;
     try {
       for (let next = 0; next < this.#ready.length; next++) {
@@ -272,7 +286,7 @@ export class Dispatcher {
       );
     }
     for (const [actor, count] of more) {
-      const full = this.owner.canAdmit(actor, count);
+      const full = this.owner.canAdmit(actor, { ofActor: count, ofShard: sends.length - outbox });
       if (full) return full;
     }
     return undefined;
@@ -315,14 +329,20 @@ export class Dispatcher {
         position: this.#position,
       });
     }
-    this.#giveUp(
-      activation,
-      entry,
-      new FolioError("version-mismatch", `${activation.name} is at version ${version}, not ${expected}`, {
-        expected,
-        version,
-      }),
+    const error = new FolioError(
+      "version-mismatch",
+      `${activation.name} is at version ${version}, not ${expected}`,
+      { expected, version },
     );
+    // The version may not be on disk yet, and whoever is told of it will rely on it.
+    this.#leave(activation);
+    entry.outcome = { status: "rejected", rejection: error.code, version, position: this.#position };
+    const tell = (told: FolioError) => {
+      this.owner.settled(entry);
+      for (const waiter of entry.waiters.splice(0)) waiter.failed(told);
+    };
+    this.owner.committer.open.releases.push({ durable: () => tell(error), lost: tell });
+    this.owner.committer.flushSoon();
   }
 
   /** A caller who waits is told at once; a message that is kept is tried again, or becomes a dead letter. */

@@ -1,4 +1,4 @@
-import { upcast } from "../core/event.ts";
+import type { RecordedEvent } from "../core/event.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { MessageRecord } from "../core/message.ts";
 import { eventsOf, selectStreams, type WantedStream } from "../store/events.ts";
@@ -6,6 +6,7 @@ import { messagesOf, selectMessages } from "../store/messages.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { selectSnapshots, snapshotOf } from "../store/snapshots.ts";
 import type { Activation } from "./activation.ts";
+import { evolve } from "./evolve.ts";
 import type { Entry } from "./mailbox.ts";
 
 /** Actors and ids looked up in one query. */
@@ -89,16 +90,14 @@ export class Loader {
     while (true) {
       for (const event of eventsOf(this.store.shard, rows)) {
         const activation = byName.get(event.actor);
-        if (activation) evolve(activation, event);
+        if (activation) advance(activation, event);
       }
       if (rows.length < EVENTS_PER_QUERY) break;
       // The last actor may have more, and those after it have not been read at all.
       const last = String(rows.at(-1)?.[1]);
-      wanted = wanted.slice(wanted.findIndex(([name]) => name === last));
-      const reached = byName.get(last)?.version ?? 0;
-      wanted = wanted.map((
-        [name, after, fingerprint],
-      ) => [name, name === last ? reached : after, fingerprint]);
+      // After what has been reached, not after the snapshot, which may have been deleted meanwhile.
+      wanted = wanted.slice(wanted.findIndex(([name]) => name === last))
+        .map(([name, , fingerprint]) => [name, byName.get(name)?.version ?? 0, fingerprint]);
       [rows = []] = await this.store.database.batch([selectStreams(wanted, EVENTS_PER_QUERY)], "read");
       if (this.#stopped) return;
     }
@@ -126,31 +125,13 @@ function begin(activation: Activation): void {
 }
 
 /** Applies a recorded event. One that cannot be read leaves the activation with the reason. */
-function evolve(
-  activation: Activation,
-  event: { type: string; schemaVersion: number; payload: unknown; version: number },
-): void {
-  if (activation.loadError === undefined) {
+function advance(activation: Activation, event: RecordedEvent): void {
+  if (activation.loadError === undefined && activation.actor) {
     try {
-      activation.state = deepFreeze(applyEvent(activation, event));
+      activation.state = evolve(activation.actor, activation.state, event);
     } catch (error) {
-      activation.loadError = new Error(
-        `Cannot read event ${event.version} of ${activation.name}: ${
-          error instanceof Error ? error.message : error
-        }`,
-        { cause: error },
-      );
+      activation.loadError = error;
     }
   }
   activation.version = event.version;
-}
-
-function applyEvent(
-  activation: Activation,
-  event: { type: string; schemaVersion: number; payload: unknown },
-): unknown {
-  const definition = activation.actor?.events.get(event.type);
-  const change = activation.actor?.evolve.get(event.type);
-  if (!definition || !change) throw new Error(`the actor type has no event ${event.type}`);
-  return change(activation.state, deepFreeze(upcast(definition, event.schemaVersion, event.payload)));
 }

@@ -2,7 +2,8 @@ import type { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { FolioError, type Issue } from "../core/errors.ts";
-import { invalidKeyReason } from "../core/message.ts";
+import { type RecordedEvent, upcast } from "../core/event.ts";
+import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
 /** What a list of modules may hold. */
 export type AnyModule = AnyActor;
@@ -29,12 +30,27 @@ export class Registry {
     const actor = this.actors.get(type);
     if (!actor) {
       throw new FolioError("unknown-actor-type", `There is no actor type "${clip(type)}"`, {
-        type: clip(type),
+        actorType: clip(type),
       });
     }
     const reason = invalidKeyReason(key);
     if (reason) throw new FolioError("malformed", `Cannot use the key: ${reason}`, { name: "key" });
     return actor;
+  }
+
+  /**
+   * An event as readers outside see it: its payload in the present schema version. One that the present code
+   * cannot read is shown as it was recorded; its `schemaVersion` says so.
+   */
+  present<Event extends RecordedEvent>(event: Event): Event {
+    const definition = this.actors.get(parseActorName(event.actor).type)?.events.get(event.type);
+    if (!definition || definition.schemaVersion === event.schemaVersion) return event;
+    try {
+      const payload = upcast(definition, event.schemaVersion, event.payload);
+      return { ...event, payload, schemaVersion: definition.schemaVersion };
+    } catch {
+      return event;
+    }
   }
 
   /**
@@ -48,7 +64,7 @@ export class Registry {
     if (!command) {
       const name = clip(request.command);
       throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
-        type: actor.name,
+        actorType: actor.name,
         command: name,
       });
     }

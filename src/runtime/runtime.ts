@@ -1,15 +1,21 @@
 import { defaultLimits, type Limits } from "../config.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { CommandRequest } from "../core/command.ts";
+import type { RecordedEvent } from "../core/event.ts";
 import { FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
 import { type Log, silentLog } from "../core/log.ts";
-import { isMessageId, type Message, type Outcome } from "../core/message.ts";
+import { isMessageId, type Message, type MessageRecord, type Outcome } from "../core/message.ts";
+import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
 import { formatToken, parseToken, type Positions } from "../core/token.ts";
+import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
-import { type LogPage, readLogPage } from "./log_reader.ts";
+import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
+import { DeadLetters } from "./dead_letters.ts";
+import { readPast, type Until } from "./history.ts";
 import type { Entry } from "./mailbox.ts";
+import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
 import { Shard, type World } from "./shard.ts";
 import { readTrace, type Trace } from "./trace.ts";
@@ -64,6 +70,9 @@ export class Runtime {
   readonly limits: Limits;
   readonly log: Log;
   readonly shards: readonly Shard[];
+  readonly deadLetters: DeadLetters;
+  /** Told when draining begins, so that what never ends by itself is ended. */
+  readonly draining = new Signal();
   readonly #ids: Ids;
   #asking = 0;
   #answered: (() => void)[] = [];
@@ -72,6 +81,7 @@ export class Runtime {
   private constructor(shards: readonly Shard[], world: World) {
     this.shards = shards;
     this.registry = world.registry;
+    this.deadLetters = new DeadLetters(shards, world.registry);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
@@ -163,7 +173,8 @@ export class Runtime {
    * `version-mismatch`, `message-in-progress`, `message-mismatch`, `mailbox-full`, `shard-full`,
    * `handler-failed`, `draining`, `not-owner`, `store-unavailable`.
    */
-  submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
+  // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
+  async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
     const parsedInput = this.registry.parse(request);
     if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
     const message = this.#message(request, options);
@@ -197,7 +208,13 @@ export class Runtime {
           {
             wantsOutcome,
             handled: (outcome) =>
-              once(() => resolve({ ...answered, ...outcome, token: `${shard.number}.${outcome.position}` })),
+              once(() =>
+                resolve(
+                  wantsOutcome
+                    ? { ...answered, ...outcome, token: `${shard.number}.${outcome.position}` }
+                    : { ...answered, status: "accepted" },
+                )
+              ),
             admitted: () => once(() => resolve({ ...answered, status: "accepted" })),
             failed: (error) => once(() => reject(error)),
           },
@@ -222,9 +239,36 @@ export class Runtime {
     return this.shardOf(actor).read(actor);
   }
 
+  /** The state of an actor at a past version or time; undefined when it had no events then. */
+  past(type: string, key: string, until: Until): Promise<{ state: unknown; version: number } | undefined> {
+    const actor = this.registry.actor(type, key);
+    const name = `${type}/${key}`;
+    return readPast(this.shardOf(name), actor, name, until);
+  }
+
+  /** Events of one actor after a version, oldest first. */
+  async stream(type: string, key: string, page: { after: number; limit: number }): Promise<RecordedEvent[]> {
+    this.registry.actor(type, key);
+    const actor = `${type}/${key}`;
+    const shard = this.shardOf(actor);
+    const events = await readStream(shard.store.database, shard.number, { actor, ...page });
+    return events.map((event) => this.registry.present(event));
+  }
+
+  /**
+   * What is known of a message.
+   *
+   * @param actor Tells which, where several actors were sent the same id.
+   * @throws {FolioError} `unknown-message`, `ambiguous-message`.
+   */
+  message(id: string, actor?: string): Promise<MessageRecord> {
+    return readMessage(this.shards, id, actor);
+  }
+
   /** One page of the log across actors. */
-  readLog(query: { after: Positions; limit: number; type?: string | undefined }): Promise<LogPage> {
-    return readLogPage(this.shards, query, this.limits.pageScanMax);
+  async readLog(query: LogQuery): Promise<LogPage> {
+    const page = await readLogPage(this.shards, query, this.limits.pageScanMax);
+    return { ...page, events: page.events.map((event) => this.registry.present(event)) };
   }
 
   /** The positions that everything on disk has now. */
@@ -250,6 +294,7 @@ export class Runtime {
    */
   async drain(): Promise<void> {
     this.#isDraining = true;
+    this.draining.emit();
     if (this.#asking > 0) await new Promise<void>((resolve) => this.#answered.push(resolve));
     await Promise.all(this.shards.map((shard) => shard.drain()));
   }

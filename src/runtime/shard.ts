@@ -8,7 +8,8 @@ import { type Message, type MessageRecord, parseActorName } from "../core/messag
 import { Signal } from "../core/signal.ts";
 import type { Commit } from "../store/commit.ts";
 import type { Head } from "../store/engine.ts";
-import { readPending } from "../store/messages.ts";
+import type { EventRow } from "../store/events.ts";
+import { readMessagesById, readPending } from "../store/messages.ts";
 import { countOutbox } from "../store/outbox.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { Activation } from "./activation.ts";
@@ -42,6 +43,7 @@ export interface SubmitOptions {
 
 const PENDING_PER_QUERY = 1_000;
 const RELOAD_DELAY_MS = 1_000;
+const ONE_MORE = { ofActor: 1, ofShard: 1 };
 
 /**
  * A fixed slice of all actors: admits messages, remembers which are pending, and holds the parts together.
@@ -55,8 +57,8 @@ const RELOAD_DELAY_MS = 1_000;
  * 3. When a commit is lost, all memory is dropped and loaded again: nothing is mended in place.
  */
 export class Shard {
-  /** Told after each commit how many events it added. */
-  readonly committed = new Signal<number>();
+  /** Told after each commit that added events. */
+  readonly committed = new Signal();
   /** Told when messages for other shards are on disk. */
   readonly outboxFilled = new Signal();
   readonly number: number;
@@ -64,6 +66,7 @@ export class Shard {
   #state: "starting" | "open" | "draining" | "recovering" | "fenced" | "closed" = "starting";
   readonly #directory = new Directory();
   readonly #pending = new Map<string, Entry>();
+  readonly #watched = new Map<string, Signal>();
   readonly #committer: Committer;
   readonly #dispatcher: Dispatcher;
   #loader: Loader;
@@ -86,7 +89,7 @@ export class Shard {
         fenced: (error) => this.#stopServing("fenced", error),
         lost: (newHead) => this.#reload(newHead),
       },
-      { ...world, shard: this.number },
+      { ...world, shard: this.number, now: () => this.#dispatcher.now() },
       head,
     );
     this.#loader = this.#newLoader();
@@ -145,7 +148,7 @@ export class Shard {
    */
   submit(message: Message, options: SubmitOptions, waiter?: Waiter): Entry {
     this.#checkServing();
-    const full = this.#whyFull(message.actor, 1);
+    const full = this.#whyFull(message.actor, ONE_MORE);
     if (full) throw full;
     return this.#admit(message, options, waiter);
   }
@@ -158,10 +161,14 @@ export class Shard {
       if (waiter) this.#answerTwin(twin, message, waiter);
       return twin;
     }
-    const entry = new Entry(message, options.durable, options.named, options.parsedInput);
+    const isDelayed = message.deliverAt > Math.max(message.enqueuedAt, this.world.clock.now());
+    // Mailboxes are read back in the order of this time, which must not go back when the clock does.
+    const deliverAt = isDelayed ? message.deliverAt : Math.max(message.deliverAt, this.#dispatcher.now());
+    const admitted = deliverAt === message.deliverAt ? message : { ...message, deliverAt };
+    const entry = new Entry(admitted, options.durable, options.named, options.parsedInput);
+    entry.delayed = isDelayed;
     if (waiter) entry.waiters.push(waiter);
     if (isKept) this.#pending.set(key, entry);
-    entry.delayed = message.deliverAt > Math.max(message.enqueuedAt, this.world.clock.now());
     if (options.named) {
       entry.ready = false;
       this.#loader.find(entry);
@@ -199,11 +206,26 @@ export class Shard {
     return { state, version };
   }
 
+  /** Tells `listener` when events of an actor are on disk. @returns A function that ends it. */
+  watch(actor: string, listener: () => void): () => void {
+    const signal = this.#watched.get(actor) ?? new Signal();
+    this.#watched.set(actor, signal);
+    const unsubscribe = signal.subscribe(listener);
+    return () => {
+      unsubscribe();
+      if (signal.isEmpty && this.#watched.get(actor) === signal) this.#watched.delete(actor);
+    };
+  }
+
   /** Messages of an id that are in memory, each as it is now. */
   pendingById(id: string): MessageRecord[] {
     const found: MessageRecord[] = [];
     for (const entry of this.#pending.values()) {
-      if (entry.message.id === id) found.push(entry.toRecord(this.number));
+      if (entry.message.id !== id) continue;
+      const record = entry.toRecord(this.number);
+      const isSettled = record.handledAt !== null || record.status === "dead";
+      // What its turn has decided is nobody's to know before it is on disk.
+      found.push(isSettled ? { ...record, status: "running", handledAt: null, outcome: null } : record);
     }
     return found;
   }
@@ -217,13 +239,13 @@ export class Shard {
   async redrive(record: MessageRecord, input: unknown): Promise<void> {
     const at = this.world.clock.now();
     const edited = input === undefined ? {} : { input };
-    const entry = this.#reserve({ ...record, ...edited, deliverAt: at, nextAttemptAt: null });
-    const full = this.#whyFull(record.actor, 1);
+    const entry = await this.#reserve(record, { ...edited, deliverAt: at, nextAttemptAt: null });
+    const full = this.#whyFull(record.actor, ONE_MORE);
     if (full) {
-      this.#pending.delete(entryKey(record));
+      this.#settled(entry);
       throw full;
     }
-    if (input !== undefined && record.originalInput === undefined) entry.originalInput = record.input;
+    if (input !== undefined && entry.originalInput === undefined) entry.originalInput = record.input;
     entry.status = "queued";
     entry.attempts = 0;
     entry.seq = 0;
@@ -239,12 +261,12 @@ export class Shard {
 
   /** Marks a dead letter as dealt with: it leaves the list, and is forgotten after its retention. */
   async discard(record: MessageRecord): Promise<void> {
-    const entry = this.#reserve(record);
+    const entry = await this.#reserve(record, {});
     entry.handledAt = this.world.clock.now();
     entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
     this.#dispatcher.store(entry);
     await this.#committer.flushed();
-    this.#pending.delete(entryKey(record));
+    this.#settled(entry);
   }
 
   /** Forgets outbox entries that have arrived. */
@@ -270,6 +292,7 @@ export class Shard {
 
   /** Ends all work. What was acknowledged is on disk; whoever still waits is told to come again. */
   async close(): Promise<void> {
+    this.#dispatcher.stop();
     await this.#committer.idle();
     this.#stopServing("closed", draining());
     await this.store.database.close();
@@ -288,18 +311,19 @@ export class Shard {
     });
   }
 
-  #whyFull(actor: string, more: number): FolioError | undefined {
+  #whyFull(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined {
     const { shardDepthMax } = this.world.limits;
-    if (this.#depth + this.#delays.held + more > shardDepthMax) {
+    if (this.#depth + this.#delays.held + more.ofShard > shardDepthMax) {
       return new FolioError("shard-full", `Shard ${this.number} is full: ${shardDepthMax} messages wait`, {
         shard: this.number,
         depthMax: shardDepthMax,
       });
     }
     const activation = this.#directory.get(actor);
-    if (!activation) return undefined;
-    const depthMax = activation.actor?.mailboxDepthMax ?? this.world.limits.mailboxDepthMax;
-    if (activation.mailbox.length + more <= depthMax) return undefined;
+    const definition = activation?.actor ?? this.world.registry.actors.get(parseActorName(actor).type);
+    const depthMax = definition?.mailboxDepthMax ?? this.world.limits.mailboxDepthMax;
+    const depth = activation?.mailbox.length ?? 0;
+    if (depth + more.ofActor <= depthMax) return undefined;
     return new FolioError("mailbox-full", `Mailbox of ${actor} is full: ${depthMax} messages wait`, {
       actor,
       depthMax,
@@ -313,9 +337,10 @@ export class Shard {
       const { type, key } = parseActorName(actor);
       activation = new Activation(actor, key, this.world.registry.actors.get(type));
       activation.lastUsedAt = now;
-      this.#directory.add(activation);
+      // Room is made before it is added: it is still idle, and would be the one to go.
       const max = this.world.limits.activationsMax;
-      if (this.#directory.size > max * 1.1) this.#passivate(max);
+      if (this.#directory.size >= max * 1.1) this.#passivate(max);
+      this.#directory.add(activation);
     } else this.#directory.touch(activation, now);
     return activation;
   }
@@ -349,16 +374,17 @@ export class Shard {
       wantsOutcome: false,
       handled: () => {},
       failed: () => {},
-      admitted: () => this.#pending.delete(entryKey(entry.message)),
+      admitted: () => this.#settled(entry),
     });
   }
 
   #newDelays(from: number): Delays {
-    const delays = new Delays(this.world.clock, this.world.limits.delayWindowMs, {
+    const delays: Delays = new Delays(this.world.clock, this.world.limits.delayWindowMs, {
       readDelayed: async ({ after, upTo }) => {
         await this.#committer.flushed();
         const entries = await this.#readPending({ deliverAt: after, seq: Number.MAX_SAFE_INTEGER }, upTo);
-        return entries.filter((entry) => this.#remember(entry));
+        // What was read for a memory that has been dropped since must not stand in the way of the new one.
+        return delays === this.#delays ? entries.filter((entry) => this.#remember(entry)) : [];
       },
       due: (entry) => this.#enqueue(entry),
       failed: (error) =>
@@ -370,7 +396,8 @@ export class Shard {
   /** @returns False where the message is in memory already. */
   #remember(entry: Entry): boolean {
     const key = entryKey(entry.message);
-    if (this.#pending.has(key)) return false;
+    // One that is still being looked up is a repeat of this one, and will be answered from the disk.
+    if (this.#pending.get(key)?.ready) return false;
     this.#pending.set(key, entry);
     return true;
   }
@@ -378,9 +405,8 @@ export class Shard {
   #newLoader(): Loader {
     return new Loader(this.store, {
       loaded: (activation) => {
-        activation.phase = "live";
         for (const reader of activation.readers.splice(0)) reader.resolve();
-        this.#dispatcher.schedule(activation);
+        this.#dispatcher.begin(activation);
       },
       found: (entry, earlier) => this.#found(entry, earlier),
       failed: (error, activations, entries) => this.#loadFailed(error, activations, entries),
@@ -394,7 +420,7 @@ export class Shard {
       if (entry.durable) this.#dispatcher.store(entry);
       if (entry.delayed) this.#delay(entry);
     } else {
-      this.#pending.delete(entryKey(entry.message));
+      this.#settled(entry);
       this.#unqueue(entry);
       for (const waiter of entry.waiters.splice(0)) answerFrom(earlier, entry.message, waiter);
     }
@@ -414,7 +440,8 @@ export class Shard {
   }
 
   #settled(entry: Entry): void {
-    this.#pending.delete(entryKey(entry.message));
+    const key = entryKey(entry.message);
+    if (this.#pending.get(key) === entry) this.#pending.delete(key);
   }
 
   #loadFailed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void {
@@ -433,22 +460,42 @@ export class Shard {
 
   /** Drops a message that is not on disk, and says so to whoever waits. */
   #abandon(entry: Entry, error: FolioError): void {
-    this.#pending.delete(entryKey(entry.message));
+    this.#settled(entry);
     this.#unqueue(entry);
     for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
   }
 
-  #onCommitted(events: number, outbox: number): void {
-    this.#dispatcher.committed(events);
-    if (events > 0) this.committed.emit(events);
+  #onCommitted(events: readonly EventRow[], outbox: number): void {
+    this.#dispatcher.committed(events.length);
+    if (events.length > 0) this.committed.emit();
+    if (this.#watched.size > 0) {
+      for (const [, actor] of events) this.#watched.get(actor)?.emit();
+    }
     if (outbox > 0) this.outboxFilled.emit();
   }
 
-  #reserve(record: MessageRecord): Entry {
+  /** Takes a dead letter, so that nobody else does anything about it meanwhile. */
+  async #reserve(record: MessageRecord, changes: Partial<MessageRecord>): Promise<Entry> {
     this.#checkServing();
-    const entry = Entry.fromRecord(record);
-    if (!this.#remember(entry)) throw inProgress(record.id);
-    return entry;
+    const key = entryKey(record);
+    const place = Entry.fromRecord(record);
+    if (!this.#remember(place)) throw inProgress(record.id);
+    try {
+      // The record may be older than what has been done about it since.
+      const found = await readMessagesById(this.store.database, this.number, record.id);
+      const now = found.find(({ actor }) => actor === record.actor);
+      if (now?.status !== "dead" || now.handledAt !== null) {
+        throw new FolioError("unknown-message", `Message ${record.id} is no dead letter`, { id: record.id });
+      }
+      this.#checkServing();
+      if (this.#pending.get(key) !== place) throw this.#unavailable();
+      const entry = Entry.fromRecord({ ...now, ...changes });
+      this.#pending.set(key, entry);
+      return entry;
+    } catch (error) {
+      this.#settled(place);
+      throw error instanceof FolioError ? error : this.#unavailable(error);
+    }
   }
 
   /** Drops all memory, telling whoever waits. */
@@ -460,7 +507,8 @@ export class Shard {
     }
     for (const activation of this.#directory.values()) {
       for (const reader of activation.readers.splice(0)) reader.reject(error);
-      for (const entry of activation.mailbox.toArray()) {
+      // Emptied, because timers that were set for it still fire, and must find nothing to do.
+      for (let entry = activation.mailbox.shift(); entry; entry = activation.mailbox.shift()) {
         for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
       }
     }

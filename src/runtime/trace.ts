@@ -32,7 +32,7 @@ export async function readTrace(
   correlationId: string,
   nodesMax: number,
 ): Promise<Trace> {
-  const query = { correlationId, limit: nodesMax };
+  const query = { correlationId, limit: nodesMax + 1 };
   const found = await Promise.all(shards.map(async ({ store, number }) => ({
     messages: await readMessagesOfCorrelation(store.database, number, query),
     events: await readEventsOfCorrelation(store.database, number, query),
@@ -74,7 +74,8 @@ export async function readTrace(
     node.events.push(event);
   }
 
-  const taken = [...nodes.values()].sort((a, b) => timeOf(a) - timeOf(b)).slice(0, nodesMax);
+  const taken = [...nodes.values()].sort(byTime).slice(0, nodesMax);
+  const isCut = found.some(({ messages, events }) => messages.length > nodesMax || events.length > nodesMax);
   const byId = new Map(taken.map((node) => [node.messageId, node]));
   const roots: TraceNode[] = [];
   for (const { causationId, ...node } of taken) {
@@ -82,7 +83,12 @@ export async function readTrace(
     if (parent) parent.children.push(node);
     else roots.push(node);
   }
-  return { correlationId, roots, isTruncated: nodes.size > taken.length };
+  return { correlationId, roots, isTruncated: isCut || nodes.size > taken.length };
+}
+
+/** Causes first: what a turn sends has the time of that turn. */
+function byTime(a: TraceNode & { causationId: string | null }, b: typeof a): number {
+  return timeOf(a) - timeOf(b) || Number(a.causationId !== null) - Number(b.causationId !== null);
 }
 
 function timeOf(node: TraceNode): number {

@@ -39,6 +39,7 @@ export interface ShardEngine {
    * @returns The commit's index, once it is durable.
    * @throws {FencedError} When `expected` is not the newest index or the commit's epoch not the present one.
    * @throws {UnavailableError} When the outcome is unknown; `head()` tells.
+   * @throws {RangeError} When the commit's index is not `expected` plus one.
    */
   append(expected: number, commit: Commit): Promise<number>;
   /**
@@ -82,6 +83,9 @@ export class LocalEngine implements ShardEngine {
   }
 
   async append(expected: number, commit: Commit): Promise<number> {
+    if (commit.index !== expected + 1) {
+      throw new RangeError(`Cannot append behind commit ${expected}: the index is ${commit.index}`);
+    }
     try {
       await this.#database.batch(
         [insertCommit(commit, expected), ...apply(commit), dropOldCommits(commit.index)],
@@ -110,6 +114,7 @@ export class LocalEngine implements ShardEngine {
         args: [next, commitsPerRead],
       });
       for (const [body] of rows) {
+        if (options.signal?.aborted) return;
         const commit: Commit = JSON.parse(String(body));
         if (commit.index !== next) {
           throw new RangeError(`Cannot read commits from ${next}: the oldest one kept is ${commit.index}`);
@@ -118,7 +123,8 @@ export class LocalEngine implements ShardEngine {
         next++;
       }
       if (rows.length === commitsPerRead) continue;
-      if (!options.follow) return;
+      // A signal that has fired already never tells its listeners again.
+      if (!options.follow || options.signal?.aborted) return;
       const aborted = Promise.withResolvers<void>();
       const onAbort = () => aborted.resolve();
       options.signal?.addEventListener("abort", onAbort, { once: true });

@@ -35,8 +35,11 @@ export function holdFolder(path: string): HeldFolder {
   file.writeSync(new TextEncoder().encode(`process ${Deno.pid}, since ${new Date().toISOString()}\n`));
   file.syncSync();
   return {
-    databaseUrl: (name) =>
-      `file:${encodeURI(`${path}/${name}`).replaceAll("?", "%3F").replaceAll("#", "%23")}`,
+    databaseUrl(name) {
+      // Behind two slashes a URL names a machine.
+      const file = `${path}/${name}`.replace(/^\/+/, "/");
+      return `file:${encodeURI(file).replaceAll("?", "%3F").replaceAll("#", "%23")}`;
+    },
     release() {
       file.truncateSync();
       file.close();

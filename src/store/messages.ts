@@ -138,6 +138,21 @@ export function pruneMessages(handledBefore: number, limit: number): Statement {
   };
 }
 
+/** How many messages were handled before a time, counted up to `limit`. */
+export async function countPrunable(
+  database: Database,
+  handledBefore: number,
+  limit: number,
+): Promise<number> {
+  const [row] = await database.execute({
+    sql: `SELECT count(*) FROM (
+      SELECT 1 FROM messages WHERE handled_at IS NOT NULL AND handled_at < ? LIMIT ?
+    )`,
+    args: [handledBefore, limit],
+  });
+  return Number(row?.[0]);
+}
+
 /** The messages with these ids, each for its actor. */
 export function selectMessages(wanted: readonly (readonly [id: string, actor: string])[]): Statement {
   return {

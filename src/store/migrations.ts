@@ -44,7 +44,10 @@ export async function migrate(
       }
     }
   }
-  const version = Number(found?.schema ?? 0);
+  const version = found ? found.schema : 0;
+  if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 0) {
+    throw new UnusableStoreError(`Cannot use ${name}: its schema version is ${version}`);
+  }
   if (version > migrations.length) {
     throw new UnusableStoreError(
       `Cannot use ${name}: it has schema version ${version}, and this program knows up to ${migrations.length}`,

@@ -31,11 +31,11 @@ export function deleteOutbox(seqs: readonly number[]): Statement {
 /** What waits for one other shard, in the order sent. */
 export async function readOutbox(
   database: Database,
-  query: { shard: number; limit: number },
+  page: { shard: number; after: number; limit: number },
 ): Promise<{ seq: number; message: Message }[]> {
   const rows = await database.execute({
-    sql: `SELECT seq, shard, message FROM outbox WHERE shard = ? ORDER BY seq LIMIT ?`,
-    args: [query.shard, query.limit],
+    sql: `SELECT seq, shard, message FROM outbox WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
+    args: [page.shard, page.after, page.limit],
   });
   return rows.map((row) => {
     const [seq, , message] = row as OutboxRow;
@@ -47,4 +47,12 @@ export async function readOutbox(
 export async function countOutbox(database: Database): Promise<number> {
   const [row] = await database.execute({ sql: `SELECT count(*) FROM outbox` });
   return Number(row?.[0]);
+}
+
+/** When the message that has waited longest was sent, in milliseconds since the Unix epoch. */
+export async function readOutboxOldest(database: Database): Promise<number | undefined> {
+  const [row] = await database.execute({
+    sql: `SELECT message ->> 'enqueuedAt' FROM outbox ORDER BY seq LIMIT 1`,
+  });
+  return row === undefined ? undefined : Number(row[0]);
 }

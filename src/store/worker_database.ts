@@ -68,9 +68,14 @@ export async function openWorkerDatabase(location: DatabaseLocation): Promise<Da
     execute: (statement) => ask<Row[]>({ kind: "execute", statement }),
     batch: (statements, mode) => ask<Row[][]>({ kind: "batch", statements, mode }),
     async close() {
-      await ask({ kind: "close" });
-      failure = new DatabaseError("Database is closed", "CLOSED");
-      worker.terminate();
+      const closing = ask({ kind: "close" });
+      // From here on: what is asked while the thread is ending would never be answered.
+      failure ??= new DatabaseError("Database is closed", "CLOSED");
+      try {
+        await closing;
+      } finally {
+        worker.terminate();
+      }
     },
   };
 }

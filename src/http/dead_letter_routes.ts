@@ -1,0 +1,71 @@
+import type { Hono } from "hono";
+import { z } from "zod";
+import { FolioError } from "../core/errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { json } from "./problem.ts";
+import { limitParameter, readJson, readQuery } from "./request.ts";
+import { deadLetterView } from "./views.ts";
+
+const name = z.string().min(1).max(1_000);
+const filter = {
+  type: name.optional(),
+  actor: name.optional(),
+  command: name.optional(),
+  error: name.optional(),
+};
+const which = { actor: name.optional() };
+
+const RedriveOne = z.strictObject({ input: z.json().optional() });
+const RedriveAll = z.strictObject({ ...filter, limit: z.int().min(1).max(10_000).default(1_000) });
+
+/** Messages that used up their attempts: look, put back, discard. */
+export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
+  const { deadLetters, limits, clock } = runtime;
+
+  app.get("/dead-letters", async (c) => {
+    const { after, limit, ...wanted } = readQuery(c, {
+      ...filter,
+      after: z.string().optional(),
+      limit: limitParameter(limits),
+    });
+    const page = await deadLetters.list(wanted, { after, limit });
+    return json(200, { deadLetters: page.deadLetters.map(deadLetterView), next: page.next });
+  });
+
+  app.post("/dead-letters/redrive", async (c) => {
+    readQuery(c, {});
+    const { limit, ...wanted } = parseBody(RedriveAll, await readJson(c, limits, clock));
+    return json(200, await deadLetters.redriveAll(wanted, limit));
+  });
+
+  app.get("/dead-letters/:id", async (c) => {
+    const { actor } = readQuery(c, which);
+    return json(200, deadLetterView(await deadLetters.get(c.req.param("id"), actor)));
+  });
+
+  app.post("/dead-letters/:id/redrive", async (c) => {
+    const { actor } = readQuery(c, which);
+    const { input } = parseBody(RedriveOne, await readJson(c, limits, clock));
+    const { id, actor: of } = await deadLetters.redrive(c.req.param("id"), { actor, input });
+    return json(202, { messageId: id, actor: of, status: "queued" }, {
+      location: `/messages/${encodeURIComponent(id)}`,
+    });
+  });
+
+  app.delete("/dead-letters/:id", async (c) => {
+    const { actor } = readQuery(c, which);
+    await deadLetters.discard(c.req.param("id"), actor);
+    return json(200, { messageId: c.req.param("id"), discarded: true });
+  });
+}
+
+function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new FolioError("invalid-input", "Body does not fit this route", {
+    issues: parsed.error.issues.map(({ path, message }) => ({
+      path: path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+      message,
+    })),
+  });
+}

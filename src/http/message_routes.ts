@@ -1,0 +1,26 @@
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { Runtime } from "../runtime/runtime.ts";
+import { json } from "./problem.ts";
+import { readQuery } from "./request.ts";
+import { messageView, traceView } from "./views.ts";
+
+const which = { actor: z.string().min(1).max(1_000).optional() };
+
+/** What became of messages, and what they led to. */
+export function messageRoutes(app: Hono, runtime: Runtime): void {
+  app.get("/messages/:id", async (c) => {
+    const { actor } = readQuery(c, which);
+    const message = await runtime.message(c.req.param("id"), actor);
+    const { outcome, shard } = message;
+    const headers = outcome ? { "folio-position": `${shard}.${outcome.position}` } : undefined;
+    return json(200, messageView(message), headers);
+  });
+
+  app.get("/messages/:id/trace", async (c) => {
+    const { actor } = readQuery(c, which);
+    const { correlationId } = await runtime.message(c.req.param("id"), actor);
+    const trace = await runtime.trace(correlationId);
+    return json(200, { correlationId, roots: trace.roots.map(traceView), isTruncated: trace.isTruncated });
+  });
+}

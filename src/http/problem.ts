@@ -1,0 +1,83 @@
+import { type ErrorCode, FolioError } from "../core/errors.ts";
+
+/**
+ * Error to status: here and nowhere else. Bodies are problem details (RFC 9457) with a stable `code`.
+ */
+const problems: { [Code in ErrorCode]: readonly [status: number, title: string] } = {
+  "malformed": [400, "Malformed request"],
+  "unauthorized": [401, "Token missing or wrong"],
+  "forbidden": [403, "Not allowed"],
+  "not-found": [404, "No such route"],
+  "unknown-actor-type": [404, "No such actor type"],
+  "unknown-command": [404, "No such command"],
+  "unknown-message": [404, "No such message"],
+  "no-events": [404, "Actor has no events"],
+  "method-not-allowed": [405, "Method not allowed"],
+  "body-timeout": [408, "Body did not arrive in time"],
+  "rejected": [409, "Rejected by the actor"],
+  "message-in-progress": [409, "Message is still in progress"],
+  "ambiguous-message": [409, "Several actors have a message of this id"],
+  "version-mismatch": [412, "Actor is at another version"],
+  "payload-too-large": [413, "Body too large"],
+  "unsupported-media-type": [415, "Body is not declared as JSON"],
+  "invalid-input": [422, "Input does not fit its schema"],
+  "message-mismatch": [422, "Message id was used with other content"],
+  "mailbox-full": [429, "Mailbox is full"],
+  "shard-full": [429, "Shard is full"],
+  "handler-failed": [500, "Handler failed"],
+  "internal": [500, "Internal error"],
+  "draining": [503, "Shutting down"],
+  "not-owner": [503, "Held by another process"],
+  "store-unavailable": [503, "Store unavailable"],
+  "too-many-readers": [503, "Too many live readers"],
+};
+
+/** Statuses that say "come again", and in how many seconds. */
+const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 503: 2 };
+
+/** Sent with every response: nothing of Folio's API is meant to be framed, sniffed, cached or run. */
+export const commonHeaders: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** A JSON response. */
+export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...commonHeaders, "content-type": "application/json", ...headers },
+  });
+}
+
+/** A problem response for an error. Anything but a `FolioError` tells the client nothing of itself. */
+export function problem(error: unknown, headers?: Readonly<Record<string, string>>): Response {
+  const known: FolioError = error instanceof FolioError
+    ? error
+    : new FolioError("internal", "Something went wrong here", {});
+  const [status, title] = problems[known.code];
+  const isRejection = FolioError.is(known, "rejected");
+  const { rejection: _, ...fields } = { rejection: undefined, ...known.fields };
+  const body = {
+    type: `/problems/${known.code}`,
+    title,
+    status,
+    code: isRejection ? known.fields.rejection : known.code,
+    detail: known.message,
+    ...fields,
+  };
+  const retryAfter = isRejection || known.code === "ambiguous-message"
+    ? undefined
+    : retryAfterSeconds[status];
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: {
+      ...commonHeaders,
+      "content-type": "application/problem+json",
+      ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+      ...(status === 401 ? { "www-authenticate": 'Bearer realm="folio"' } : {}),
+      ...headers,
+    },
+  });
+}

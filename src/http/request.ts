@@ -1,0 +1,246 @@
+import type { Context } from "hono";
+import { z } from "zod";
+import type { Limits } from "../config.ts";
+import type { Clock } from "../core/clock.ts";
+import { parseDuration } from "../core/duration.ts";
+import { FolioError } from "../core/errors.ts";
+import { nestsDeeperThan } from "../core/json.ts";
+import { isMessageId } from "../core/message.ts";
+
+/** Everything that is read off a request is read here, once, and refused here if it is not well formed. */
+
+function malformed(name: string, detail: string): FolioError {
+  return new FolioError("malformed", detail, { name });
+}
+
+/**
+ * The query string as an object. Unknown and repeated parameters are refused: a typing error in a filter
+ * must not silently widen what it selects.
+ */
+export function readQuery<Shape extends z.ZodRawShape>(
+  c: Context,
+  shape: Shape,
+): z.output<z.ZodObject<Shape>> {
+  const values: Record<string, string> = Object.create(null);
+  for (const [name, all] of Object.entries(c.req.queries())) {
+    if (all.length > 1) throw malformed(name, `Parameter ${name} is there ${all.length} times`);
+    values[name] = all[0] ?? "";
+  }
+  const parsed = z.strictObject(shape).safeParse(values);
+  if (parsed.success) return parsed.data as z.output<z.ZodObject<Shape>>;
+  const [issue] = parsed.error.issues;
+  const name = String(issue?.path[0] ?? "query");
+  throw malformed(name, `Cannot read the query: ${issue?.path.length ? `${name}: ` : ""}${issue?.message}`);
+}
+
+/** A page size: at least 1; more than there may be is cut, not refused. */
+export function limitParameter(limits: Limits) {
+  return z.string().regex(/^[1-9]\d{0,8}$/, "must be a whole number from 1").default("100")
+    .transform((text) => Math.min(Number(text), limits.pageItemsMax));
+}
+
+/** A whole number from 0. */
+export const countParameter = z.string().regex(/^\d{1,15}$/, "must be a whole number from 0").transform(
+  Number,
+);
+
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Milliseconds of a point in time with its zone (RFC 3339), or undefined. */
+export function parseTime(text: string): number | undefined {
+  const at = rfc3339.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** A point in time, as milliseconds since the Unix epoch. */
+export const timeParameter = z.string().transform((text, context) => {
+  const at = parseTime(text);
+  if (at !== undefined) return at;
+  context.addIssue("must be a time with its zone, e.g. 2026-01-31T12:00:00Z");
+  return z.NEVER;
+});
+
+/** Headers of a command. */
+export interface CommandHeaders {
+  readonly messageId: string | undefined;
+  readonly correlationId: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly expectedVersion: string | undefined;
+  readonly deliverAt: number | undefined;
+  /** `0`: answer as soon as the message is on disk. */
+  readonly waitMs: number;
+  /** For `Preference-Applied` (RFC 7240). */
+  readonly isAsync: boolean;
+}
+
+export function readCommandHeaders(c: Context, limits: Limits, now: number): CommandHeaders {
+  const traceparent = readTraceparent(c.req.header("traceparent"));
+  const prefer = readPrefer(c.req.header("prefer"), limits);
+  return {
+    messageId: readId("Idempotency-Key", c.req.header("idempotency-key")),
+    correlationId: readId("Folio-Correlation-Id", c.req.header("folio-correlation-id")) ??
+      traceparent?.slice(3, 35),
+    traceparent,
+    expectedVersion: readIfMatch(c.req.header("if-match")),
+    deliverAt: readDelivery(c.req.header("folio-delay"), c.req.header("folio-deliver-at"), limits, now),
+    ...prefer,
+  };
+}
+
+/** A bare id, or one in quotes as the Idempotency-Key draft of the IETF has it. */
+function readId(name: string, header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const id = /^".*"$/.test(header) ? header.slice(1, -1) : header;
+  if (isMessageId(id)) return id;
+  throw malformed(name, `${name} must be 1 to 255 printable ASCII characters without spaces`);
+}
+
+/** As W3C Trace Context asks, one that is not well formed is taken as not there. */
+function readTraceparent(header: string | undefined): string | undefined {
+  const isValid = header &&
+    /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(header);
+  return isValid ? header : undefined;
+}
+
+/** RFC 7240. Preferences that we do not know are ignored, as it asks. */
+function readPrefer(header: string | undefined, limits: Limits): { waitMs: number; isAsync: boolean } {
+  if (header === undefined) return { waitMs: limits.requestWaitMsMax, isAsync: false };
+  let isAsync = false;
+  let waitMs: number | undefined;
+  for (const part of header.split(",")) {
+    const [name = "", value] = part.split(";", 1)[0]?.split("=", 2).map((text) => text.trim()) ?? [];
+    if (name.toLowerCase() === "respond-async") isAsync = true;
+    if (name.toLowerCase() === "wait") {
+      const seconds = /^"?(\d{1,9})"?$/.exec(value ?? "")?.[1];
+      if (seconds === undefined) throw malformed("Prefer", "Prefer: wait must be a whole number of seconds");
+      waitMs = Math.min(Number(seconds) * 1_000, limits.requestWaitMsMax);
+    }
+  }
+  return { waitMs: waitMs ?? (isAsync ? 0 : limits.requestWaitMsMax), isAsync };
+}
+
+/** RFC 9110, 13.1.1: `*`, or strong entity tags. Ours are versions. */
+function readIfMatch(header: string | undefined): string | undefined {
+  if (header === undefined || header.trim() === "*") return header?.trim();
+  const versions = header.split(",").map((tag) => /^\s*"(\d{1,15})"\s*$/.exec(tag)?.[1]);
+  if (versions.length > 0 && versions.length <= 100 && versions.every((version) => version !== undefined)) {
+    return versions.map(Number).join(",");
+  }
+  throw malformed("If-Match", 'If-Match must be "<version>" in quotes, or *');
+}
+
+function readDelivery(
+  delay: string | undefined,
+  deliverAt: string | undefined,
+  limits: Limits,
+  now: number,
+): number | undefined {
+  if (delay !== undefined && deliverAt !== undefined) {
+    throw malformed("Folio-Delay", "Folio-Delay and Folio-Deliver-At exclude each other");
+  }
+  const [name, at] = delay !== undefined
+    ? ["Folio-Delay", now + (parseDuration(delay) ?? NaN)]
+    : deliverAt !== undefined
+    ? ["Folio-Deliver-At", parseTime(deliverAt) ?? NaN]
+    : [undefined, undefined];
+  if (name === undefined || at === undefined) return undefined;
+  if (Number.isNaN(at)) {
+    throw malformed(
+      name,
+      `${name} must be ${
+        delay !== undefined ? "a duration, e.g. 15m" : "a time with its zone, e.g. 2026-01-31T12:00:00Z"
+      }`,
+    );
+  }
+  if (at - now > limits.delayMsMax) {
+    throw malformed(name, `${name} must be no more than ${limits.delayMsMax / 86_400_000} days from now`);
+  }
+  return at;
+}
+
+/**
+ * The body as JSON; an empty one is `{}`. It must say that it is JSON, which no web page can make a browser
+ * send to another origin unasked.
+ */
+export async function readJson(c: Context, limits: Limits, clock: Clock): Promise<unknown> {
+  const contentType = c.req.header("content-type");
+  if (contentType !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) {
+    throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
+      contentType: contentType.slice(0, 100),
+    });
+  }
+  const bytes = await readBody(c, limits, clock);
+  if (bytes.byteLength === 0) return {};
+  if (contentType === undefined) {
+    throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
+      contentType: "",
+    });
+  }
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw malformed("body", "Body is not UTF-8");
+  }
+  // Depth first: a value that nests without end would not come back from the parsing of its schema.
+  if (text.length > 2 * limits.jsonDepthMax && nestsDeeperThan(text, limits.jsonDepthMax)) {
+    throw malformed("body", `Body nests deeper than ${limits.jsonDepthMax} levels`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw malformed("body", `Body is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The body's bytes, given up when they are too many or too slow. */
+async function readBody(c: Context, limits: Limits, clock: Clock): Promise<Uint8Array> {
+  const { payloadBytesMax, bodyReadMsMax } = limits;
+  const tooLarge = () =>
+    new FolioError("payload-too-large", `Body must be no more than ${payloadBytesMax} bytes`, {
+      bytesMax: payloadBytesMax,
+    });
+  if (Number(c.req.header("content-length") ?? 0) > payloadBytesMax) throw tooLarge();
+  const stream = c.req.raw.body;
+  if (!stream) return new Uint8Array();
+  const reader = stream.getReader();
+  let isLate = false;
+  const cancelTimer = clock.after(bodyReadMsMax, () => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  });
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    while (true) {
+      const { value, done } = await reader.read();
+      if (isLate) {
+        throw new FolioError("body-timeout", `Body did not arrive within ${bodyReadMsMax} ms`, {
+          timeoutMs: bodyReadMsMax,
+        });
+      }
+      if (done) break;
+      chunks.push(value);
+      length += value.byteLength;
+      if (length > payloadBytesMax) {
+        reader.cancel().catch(() => {});
+        throw tooLarge();
+      }
+    }
+  } catch (error) {
+    throw error instanceof FolioError ? error : malformed("body", "Body did not arrive whole");
+  } finally {
+    cancelTimer();
+  }
+  const [first] = chunks;
+  if (chunks.length === 1 && first) return first;
+  const body = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}

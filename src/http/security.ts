@@ -1,0 +1,40 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import { isLoopback } from "../config.ts";
+import { FolioError } from "../core/errors.ts";
+
+const encoder = new TextEncoder();
+
+/** Paths that a load balancer may ask for without a token. */
+const openPaths = new Set(["/health/live", "/health/ready"]);
+
+/**
+ * Lets in whoever has the token. Without a token set, only requests that name this machine as their host
+ * get in: a web page elsewhere that has its name point here (DNS rebinding) does not.
+ */
+export function guard(token: string | undefined): MiddlewareHandler {
+  const expected = token === undefined ? undefined : encoder.encode(`Bearer ${token}`);
+  return async (c, next) => {
+    if (!openPaths.has(c.req.path)) {
+      if (expected) checkToken(c, expected);
+      else checkHost(c);
+    }
+    await next();
+  };
+}
+
+function checkToken(c: Context, expected: Uint8Array): void {
+  const given = encoder.encode(c.req.header("authorization") ?? "");
+  if (given.byteLength === expected.byteLength && timingSafeEqual(given, expected)) return;
+  throw new FolioError("unauthorized", "Send Authorization: Bearer <token>", {});
+}
+
+function checkHost(c: Context): void {
+  const host = c.req.header("host") ?? new URL(c.req.url).host;
+  if (isLoopback(host.replace(/:\d+$/, "").toLowerCase())) return;
+  throw new FolioError(
+    "forbidden",
+    "Without FOLIO_TOKEN only requests to this machine's own name are answered",
+    {},
+  );
+}

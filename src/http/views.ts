@@ -1,0 +1,76 @@
+import type { MessageRecord } from "../core/message.ts";
+import type { RecordedEvent } from "../core/event.ts";
+import type { TraceNode } from "../runtime/trace.ts";
+
+/** How what the runtime knows looks in JSON: times are ISO 8601 in UTC, what is not there is left out. */
+
+export function eventView(event: RecordedEvent & { token?: string }) {
+  return {
+    shard: event.shard,
+    position: event.position,
+    actor: event.actor,
+    version: event.version,
+    type: event.type,
+    schemaVersion: event.schemaVersion,
+    payload: event.payload,
+    at: isoTime(event.at),
+    messageId: event.messageId,
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    token: event.token,
+  };
+}
+
+export function messageView(message: MessageRecord) {
+  const { outcome } = message;
+  return {
+    id: message.id,
+    actor: message.actor,
+    command: message.command === "" ? undefined : message.command,
+    status: message.status,
+    attempts: message.attempts + (outcome ? 1 : 0),
+    ...(outcome?.status === "done" ? { reply: outcome.reply } : {}),
+    ...(outcome?.status === "rejected"
+      ? { rejection: { code: outcome.rejection, details: outcome.details } }
+      : {}),
+    version: outcome?.version,
+    position: outcome?.position,
+    error: message.status === "dead" || message.status === "retrying"
+      ? message.failures.at(-1)?.error
+      : undefined,
+    failures: message.failures.length > 0
+      ? message.failures.map((failure) => ({ ...failure, at: isoTime(failure.at) }))
+      : undefined,
+    nextAttemptAt: isoTime(message.nextAttemptAt),
+    enqueuedAt: isoTime(message.enqueuedAt),
+    deliverAt: message.deliverAt > message.enqueuedAt ? isoTime(message.deliverAt) : undefined,
+    handledAt: isoTime(message.handledAt),
+    correlationId: message.correlationId,
+    causationId: message.causationId ?? undefined,
+  };
+}
+
+/** A dead letter is shown with its input, which whoever redrives it has to see. */
+export function deadLetterView(message: MessageRecord) {
+  return { ...messageView(message), input: message.input, originalInput: message.originalInput };
+}
+
+export function traceView(node: TraceNode): unknown {
+  return {
+    messageId: node.messageId,
+    actor: node.actor,
+    command: node.command,
+    status: node.status,
+    attempts: node.attempts,
+    enqueuedAt: isoTime(node.enqueuedAt),
+    handledAt: isoTime(node.handledAt),
+    events: node.events.map(eventView),
+    children: node.children.map(traceView),
+  };
+}
+
+function isoTime(at: number): string;
+function isoTime(at: number | null | undefined): string | undefined;
+function isoTime(at: number | null | undefined): string | undefined {
+  return at === null || at === undefined ? undefined : new Date(at).toISOString();
+}

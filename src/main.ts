@@ -1,0 +1,100 @@
+/**
+ * The composition root: reads the settings, opens the store, serves, and stops in good order.
+ */
+import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
+import { errorMessage } from "./core/errors.ts";
+import { createRuntime } from "./create_runtime.ts";
+import { createApp } from "./http/app.ts";
+import { createLog } from "./log.ts";
+import type { AnyModule } from "./runtime/registry.ts";
+import { UnusableStoreError } from "./store/migrations.ts";
+
+if (import.meta.main) {
+  try {
+    const config = parseConfig(
+      Object.fromEntries(environmentNames.map((name) => [name, Deno.env.get(name)])),
+    );
+    await serve(config);
+  } catch (error) {
+    // What an operator can mend is said in one line; anything else is a bug, and keeps its stack.
+    const isExpected = error instanceof ConfigError || error instanceof UnusableStoreError;
+    console.error(isExpected ? error.message : error);
+    Deno.exit(1);
+  }
+}
+
+async function serve(config: Config): Promise<void> {
+  const log = createLog({ level: config.log, isTerminal: Deno.stdout.isTerminal(), write: console.log });
+  const modules = await loadModules(config.modules);
+  const runtime = await createRuntime({
+    modules,
+    data: config.data,
+    dataToken: config.dataToken,
+    shards: config.shards,
+    log,
+  });
+  const app = createApp(runtime, { token: config.token });
+  const server = listen(config, app.fetch);
+  const { hostname, port } = server.addr;
+  log("info", "Folio is ready", {
+    url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+    data: config.data,
+    shards: config.shards,
+    modules: modules.map(({ name }) => name).join(","),
+  });
+
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const { promise: told, resolve: tell } = Promise.withResolvers<string>();
+  const onSignal = signals.map((signal) => () => tell(signal));
+  signals.forEach((signal, index) => Deno.addSignalListener(signal, onSignal[index] as () => void));
+  const signal = await told;
+  log("info", "Draining", { signal });
+
+  const { drainMsMax } = runtime.limits;
+  const inTime = await withDeadline(drainMsMax * 0.8, async () => {
+    await runtime.drain();
+    await server.shutdown();
+  });
+  await withDeadline(drainMsMax * 0.2, () => runtime[Symbol.asyncDispose]());
+  log("info", inTime ? "Stopped" : "Stopped; what was not handled in time stays in its mailbox");
+  Deno.exit(0);
+}
+
+function listen(
+  config: Config,
+  fetch: (request: Request) => Response | Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve(
+      { hostname: config.host, port: config.port, onListen: () => {} },
+      (request) => fetch(request),
+    );
+  } catch (error) {
+    throw new ConfigError(`Cannot listen on ${config.host}:${config.port}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function loadModules(path: string): Promise<readonly AnyModule[]> {
+  const url = new URL(path, `file://${Deno.cwd()}/`);
+  let loaded: { default?: unknown };
+  try {
+    loaded = await import(url.href);
+  } catch (error) {
+    throw new ConfigError(`Cannot load FOLIO_MODULES ${path}: ${errorMessage(error)}`, { cause: error });
+  }
+  if (!Array.isArray(loaded.default)) {
+    throw new ConfigError(`Cannot use FOLIO_MODULES ${path}: its default export is no list of modules`);
+  }
+  return loaded.default;
+}
+
+/** @returns Whether `work` ended before the deadline. */
+async function withDeadline(deadlineMs: number, work: () => Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), deadlineMs);
+  const inTime = await Promise.race([work().then(() => true as const), late]);
+  clearTimeout(timer);
+  return inTime;
+}

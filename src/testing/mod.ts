@@ -1,0 +1,10 @@
+/**
+ * Tests of actor modules: given/when/then without a server or a store, and a clock and ids that do what the
+ * test says.
+ *
+ * @module
+ */
+export { type CommandsOf, type EventOf, Given, given, type InputArgs } from "./given.ts";
+export { Checked, type Expected, type Outcome, type RejectionOf, type ReplyOf, When } from "./when.ts";
+export { seededIds } from "./seeded_ids.ts";
+export { VirtualClock } from "./virtual_clock.ts";

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const DAY_MS = 86_400_000;
+
+test("a callback is called once, after its delay and not before", () => {
+  const callback = vi.fn();
+  systemClock.after(100, callback);
+  vi.advanceTimersByTime(99);
+  expect(callback).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1_000);
+  expect(callback).toHaveBeenCalledTimes(1);
+});
+
+test("a delay in the past is over at once", () => {
+  const callback = vi.fn();
+  systemClock.after(-5, callback);
+  vi.advanceTimersByTime(0);
+  expect(callback).toHaveBeenCalledTimes(1);
+});
+
+// Would catch `setTimeout` being handed more than 2^31 - 1 ms, which it takes for 1 ms: a message delayed by a
+// month would be delivered now.
+test("a delay of 60 days takes 60 days", () => {
+  const callback = vi.fn();
+  systemClock.after(60 * DAY_MS, callback);
+  vi.advanceTimersByTime(60 * DAY_MS - 1);
+  expect(callback).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(callback).toHaveBeenCalledTimes(1);
+});
+
+test("what is cancelled is never called, even after the first of several timeouts", () => {
+  const callback = vi.fn();
+  const cancelShort = systemClock.after(100, callback);
+  const cancelLong = systemClock.after(60 * DAY_MS, callback);
+  cancelShort();
+  vi.advanceTimersByTime(40 * DAY_MS);
+  cancelLong();
+  vi.advanceTimersByTime(60 * DAY_MS);
+  expect(callback).not.toHaveBeenCalled();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("the time is that of the machine, in milliseconds", () => {
+  expect(systemClock.now()).toBe(1_000_000);
+  vi.advanceTimersByTime(250);
+  expect(systemClock.now()).toBe(1_000_250);
+});

@@ -1,0 +1,172 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { actor } from "../../src/core/actor.ts";
+import { command, type CommandRequest } from "../../src/core/command.ts";
+import { codeOf, World } from "../support/world.ts";
+
+/** Handlers that do what handlers must not do. */
+function naughty() {
+  const late: (() => void)[] = [];
+  const definition = actor("naughty", {
+    initialState: () => ({ list: [] as number[], more: { deep: [1] } }),
+    events: { Noted: z.object({ n: z.int() }) },
+    evolve: { Noted: (state, event) => ({ ...state, list: [...state.list, event.n] }) },
+    commands: {
+      note: command(z.object({ n: z.int() }), (turn, input) => {
+        turn.emit("Noted", { n: input.n });
+        return turn.state.list;
+      }),
+      // deno-lint-ignore require-await
+      later: command(z.object({}), async (turn) => {
+        turn.emit("Noted", { n: 1 });
+      }),
+      afterTheEnd: command(z.object({}), (turn) => {
+        late.push(() => turn.emit("Noted", { n: 9 }));
+        late.push(() => turn.send({ type: "naughty", key: "k", command: "note", input: { n: 9 } }));
+        late.push(() => turn.reject("late"));
+        turn.emit("Noted", { n: 1 });
+      }),
+      mutate: command(z.object({ what: z.enum(["state", "deep", "emitted"]) }), (turn, input) => {
+        if (input.what === "state") (turn.state as { list: unknown }).list = [];
+        if (input.what === "deep") turn.state.more.deep.push(2);
+        turn.emit("Noted", { n: 1 });
+        turn.state.list.push(2);
+      }),
+      swallow: command(z.object({}), (turn) => {
+        turn.emit("Noted", { n: 1 });
+        try {
+          turn.reject("no");
+        } catch { /* as if nothing had been said */ }
+      }),
+      notJson: command(z.object({}), () => 1n as unknown as number),
+      circular: command(z.object({}), () => {
+        const reply: { self?: unknown } = {};
+        reply.self = reply;
+        return reply;
+      }),
+      huge: command(z.object({ length: z.int() }), (_turn, input) => "x".repeat(input.length)),
+      unknownEvent: command(z.object({}), (turn) => {
+        (turn.emit as (name: string, payload: unknown) => void)("Unheard", {});
+      }),
+      badPayload: command(z.object({}), (turn) => {
+        turn.emit("Noted", { n: 1 });
+        (turn.emit as (name: string, payload: unknown) => void)("Noted", { n: "one" });
+      }),
+    },
+  });
+  return { definition, ref: definition.ref("k"), late };
+}
+
+async function start(limits = {}) {
+  const made = naughty();
+  return { ...made, world: await World.start({ modules: [made.definition], limits }) };
+}
+
+test.each(
+  [
+    ["an asynchronous handler", "later"],
+    ["a reply that is not JSON", "notJson"],
+    ["a circular reply", "circular"],
+    ["an event that the actor type does not have", "unknownEvent"],
+    ["a payload that does not fit, after one that does", "badPayload"],
+  ] as const,
+)("%s fails the turn, and nothing of it is recorded", async (_what, name) => {
+  const { world, ref } = await start();
+  const request: CommandRequest = ref[name]();
+  expect(await codeOf(world.runtime.ask(request))).toBe("handler-failed");
+  expect(await world.events()).toEqual([]);
+  expect(await world.runtime.ask(ref.note({ n: 7 }))).toMatchObject({ reply: [7], version: 1 });
+});
+
+test("the error of an asynchronous handler says what is wrong", async () => {
+  const { world, ref } = await start();
+  await codeOf(world.runtime.ask(ref.later()));
+  expect(world.logged.join()).toContain("Handler of later must be synchronous");
+});
+
+// Would catch events that join another turn's commit, or none.
+test("a turn that has ended takes no more", async () => {
+  const { world, ref, late } = await start();
+  await world.runtime.ask(ref.afterTheEnd());
+  expect(late).toHaveLength(3);
+  for (const act of late) expect(act).toThrow("Turn has ended");
+  expect(await world.runtime.state("naughty", "k")).toMatchObject({ state: { list: [1] }, version: 1 });
+});
+
+test.each(["state", "deep", "emitted"] as const)("a state cannot be changed by hand (%s)", async (what) => {
+  const { world, ref } = await start();
+  expect(await codeOf(world.runtime.ask(ref.mutate({ what })))).toBe("handler-failed");
+  expect(world.logged.join()).toContain("TypeError");
+  expect(await world.runtime.state("naughty", "k")).toEqual({
+    state: { list: [], more: { deep: [1] } },
+    version: 0,
+  });
+});
+
+test("a rejection that the handler swallows is one all the same", async () => {
+  const { world, ref } = await start();
+  expect(await world.runtime.ask(ref.swallow())).toMatchObject({ ok: false, rejection: { code: "no" } });
+  expect(await world.events()).toEqual([]);
+});
+
+test("a reply may be as long as its limit and not longer", async () => {
+  const { world, ref } = await start({ payloadBytesMax: 102 });
+  expect(await codeOf(world.runtime.ask(ref.huge({ length: 100 })))).toHaveProperty("resolved");
+  expect(await codeOf(world.runtime.ask(ref.huge({ length: 101 })))).toBe("handler-failed");
+});
+
+test("what a caller is given cannot be used to change the actor's state", async () => {
+  const { world, ref } = await start();
+  const result = await world.runtime.ask(ref.note({ n: 1 }));
+  if (!result.ok) throw new Error("rejected");
+  expect(() => (result.reply as number[]).push(2)).toThrow(TypeError);
+  const { state } = await world.runtime.state("naughty", "k");
+  expect(() => (state as { list: number[] }).list.push(2)).toThrow(TypeError);
+});
+
+test("an expected version lets through exactly that version", async () => {
+  const { world, ref } = await start();
+  const note = (expectedVersion: string) =>
+    codeOf(world.runtime.ask(ref.note({ n: 1 }), { expectedVersion }));
+  expect(await note("*")).toBe("version-mismatch");
+  expect(await note("1")).toBe("version-mismatch");
+  expect(await note("0")).toHaveProperty("resolved");
+  expect(await note("*")).toHaveProperty("resolved");
+  expect(await note("1")).toBe("version-mismatch");
+  expect(await note("7,2,9")).toHaveProperty("resolved");
+  expect((await world.runtime.state("naughty", "k")).version).toBe(3);
+});
+
+test("a message in a mailbox that expects another version is rejected, and that is kept", async () => {
+  const { world, ref } = await start();
+  await world.runtime.send(ref.note({ n: 1 }), { messageId: "m", expectedVersion: "4" });
+  await world.settle();
+  expect(await world.message("m")).toMatchObject({
+    status: "rejected",
+    outcome: { rejection: "version-mismatch", details: { expected: "4", version: 0 } },
+  });
+});
+
+test("a named command that expected another version may be sent again with the right one", async () => {
+  const { world, ref } = await start();
+  const send = (expectedVersion: string) =>
+    codeOf(world.runtime.ask(ref.note({ n: 1 }), { messageId: "m", expectedVersion }));
+  expect(await send("4")).toBe("version-mismatch");
+  expect(await send("0")).toHaveProperty("resolved");
+  expect(await world.events()).toHaveLength(1);
+});
+
+test("requests that nobody can handle are refused before anything is done", async () => {
+  const { world, ref } = await start();
+  const { runtime } = world;
+  const ask = (changes: object, options = {}) =>
+    codeOf(runtime.ask({ type: "naughty", key: "k", command: "note", input: { n: 1 }, ...changes }, options));
+  expect(await ask({ type: "nobody" })).toBe("unknown-actor-type");
+  expect(await ask({ command: "toString" })).toBe("unknown-command");
+  expect(await ask({ key: "" })).toBe("malformed");
+  expect(await ask({ key: "x".repeat(513) })).toBe("malformed");
+  expect(await ask({ input: { n: 1.5 } })).toBe("invalid-input");
+  expect(await ask({}, { messageId: "with space" })).toBe("malformed");
+  expect(await world.events()).toEqual([]);
+  expect(await codeOf(runtime.ask(ref.note({ n: 1 })))).toHaveProperty("resolved");
+});

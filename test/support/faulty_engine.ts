@@ -1,0 +1,72 @@
+import type { Commit } from "../../src/store/commit.ts";
+import { FencedError, type Head, type ShardEngine, UnavailableError } from "../../src/store/engine.ts";
+
+/**
+ * What happens to one append: `ok`; `before`: fails and writes nothing; `after`: is written, but the answer
+ * is lost; `fenced`: another holder has the shard.
+ */
+export type Fault = "ok" | "before" | "after" | "fenced";
+
+/** An engine that fails, hangs and dies when it is told to. */
+export class FaultyEngine implements ShardEngine {
+  /** What has been written, oldest first. */
+  readonly written: Commit[] = [];
+  /** Appends that were asked for, written or not. */
+  attempts = 0;
+  /** `head` fails so many more times. */
+  headFailures = 0;
+  readonly #faults: Fault[] = [];
+  #gate: PromiseWithResolvers<void> | undefined;
+  #isDead = false;
+
+  constructor(private readonly inner: ShardEngine) {}
+
+  /** What happens to the next appends, in order; after those all is well. */
+  plan(...faults: Fault[]): void {
+    this.#faults.push(...faults);
+  }
+
+  /** From now on, appends wait. @returns Lets them go, each as it was planned. */
+  hang(): () => void {
+    const gate = this.#gate ??= Promise.withResolvers<void>();
+    return () => {
+      this.#gate = undefined;
+      gate.resolve();
+    };
+  }
+
+  /** As if the process had gone: whatever is asked is never answered. */
+  kill(): void {
+    this.#isDead = true;
+  }
+
+  acquire(): Promise<Head> {
+    return this.inner.acquire();
+  }
+
+  head(): Promise<Head> {
+    if (this.#isDead) return new Promise(() => {});
+    if (this.headFailures > 0) {
+      this.headFailures--;
+      return Promise.reject(new UnavailableError("head failed, as planned"));
+    }
+    return this.inner.head();
+  }
+
+  async append(expected: number, commit: Commit): Promise<number> {
+    this.attempts++;
+    const fault = this.#faults.shift() ?? "ok";
+    await this.#gate?.promise;
+    if (this.#isDead) return await new Promise(() => {});
+    if (fault === "before") throw new UnavailableError("append failed, as planned");
+    if (fault === "fenced") throw new FencedError("another holder, as planned");
+    const index = await this.inner.append(expected, commit);
+    this.written.push(commit);
+    if (fault === "after") throw new UnavailableError("answer lost, as planned");
+    return index;
+  }
+
+  read(from: number, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Commit> {
+    return this.inner.read(from, options);
+  }
+}

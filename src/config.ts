@@ -47,6 +47,12 @@ export const defaultLimits = {
   readersMax: 20_000,
   /** A live stream with nothing to say sends a comment this often, so that a dead connection is noticed. */
   heartbeatMs: 15_000,
+  /** Rows of one query's answer; more are cut off, and the answer says so. */
+  queryRowsMax: 10_000,
+  /** A query that takes longer is stopped: 503 `query-too-slow`. */
+  queryMsMax: 5_000,
+  /** A query that asks for a token is answered 503 `projection-behind` after so long. */
+  queryWaitMsMax: 10_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };

@@ -1,12 +1,13 @@
 /**
  * The composition root: reads the settings, opens the store, serves, and stops in good order.
  */
+import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
 import { errorMessage } from "./core/errors.ts";
 import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
-import type { AnyModule } from "./runtime/registry.ts";
+import { type AnyModule, Registry } from "./runtime/registry.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
 
 if (import.meta.main) {
@@ -35,6 +36,11 @@ async function serve(config: Config): Promise<void> {
   });
   const app = createApp(runtime, { token: config.token });
   const server = listen(config, app.fetch);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const { promise: told, resolve: tell } = Promise.withResolvers<string>();
+  const onSignal = signals.map((signal) => () => tell(signal));
+  signals.forEach((signal, index) => Deno.addSignalListener(signal, onSignal[index] as () => void));
+
   const { hostname, port } = server.addr;
   log("info", "Folio is ready", {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
@@ -42,11 +48,6 @@ async function serve(config: Config): Promise<void> {
     shards: config.shards,
     modules: modules.map(({ name }) => name).join(","),
   });
-
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  const { promise: told, resolve: tell } = Promise.withResolvers<string>();
-  const onSignal = signals.map((signal) => () => tell(signal));
-  signals.forEach((signal, index) => Deno.addSignalListener(signal, onSignal[index] as () => void));
   const signal = await told;
   log("info", "Draining", { signal });
 
@@ -77,17 +78,27 @@ function listen(
 }
 
 async function loadModules(path: string): Promise<readonly AnyModule[]> {
-  const url = new URL(path, `file://${Deno.cwd()}/`);
-  let loaded: { default?: unknown };
+  let modules: unknown;
   try {
-    loaded = await import(url.href);
+    const url = /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : pathToFileURL(path).href;
+    modules = (await import(url)).default;
   } catch (error) {
-    throw new ConfigError(`Cannot load FOLIO_MODULES ${path}: ${errorMessage(error)}`, { cause: error });
+    throw new ConfigError(`Cannot load FOLIO_MODULES ${path}: ${firstLine(error)}`, { cause: error });
   }
-  if (!Array.isArray(loaded.default)) {
+  if (!Array.isArray(modules)) {
     throw new ConfigError(`Cannot use FOLIO_MODULES ${path}: its default export is no list of modules`);
   }
-  return loaded.default;
+  try {
+    new Registry(modules);
+  } catch (error) {
+    throw new ConfigError(`Cannot use FOLIO_MODULES ${path}: ${firstLine(error)}`, { cause: error });
+  }
+  return modules;
+}
+
+/** Of the text of an error: a syntax error's goes on with the source. */
+function firstLine(error: unknown): string {
+  return errorMessage(error).split("\n", 1)[0] ?? "";
 }
 
 /** @returns Whether `work` ended before the deadline. */

@@ -147,6 +147,7 @@ export function actor(
   if (!isJson(parts.initialState())) {
     throw new TypeError(`Cannot define actor ${name}: its initial state is not JSON`);
   }
+  checkOptions(name, parts);
   const commands = new Map(Object.entries(parts.commands));
   const methods = refMethods(name, commands.keys());
   return {
@@ -165,10 +166,27 @@ export function actor(
   };
 }
 
-function checkName(what: string, name: string, pattern: RegExp): void {
+/** @throws {TypeError} When a name does not have the form that names of its kind have. */
+export function checkName(what: string, name: string, pattern: RegExp): void {
   if (!pattern.test(name)) {
     throw new TypeError(`Cannot define ${what}: name must match ${pattern}, not "${name}"`);
   }
+}
+
+function checkOptions(name: string, options: ActorOptions): void {
+  const check = (option: string, value: number | undefined, isValid: (value: number) => boolean) => {
+    if (value === undefined || isValid(value)) return;
+    throw new TypeError(`Cannot define actor ${name}: ${option} must not be ${value}`);
+  };
+  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 1;
+  const isDuration = (value: number) => Number.isFinite(value) && value >= 0;
+  check("snapshot.every", options.snapshot?.every, isCount);
+  check("snapshot.version", options.snapshot?.version, isCount);
+  check("mailboxDepthMax", options.mailboxDepthMax, isCount);
+  check("retry.attemptsMax", options.retry?.attemptsMax, isCount);
+  check("retry.delayMs", options.retry?.delayMs, isDuration);
+  check("retry.delayMsMax", options.retry?.delayMsMax, isDuration);
+  check("retry.jitter", options.retry?.jitter, (value) => value >= 0 && value <= 1);
 }
 
 /** Refuses dates, big integers, maps and the like, which would not survive being stored. */

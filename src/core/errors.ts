@@ -36,9 +36,14 @@ export interface ErrorFields {
   "shard-full": { shard: number; depthMax: number };
   "too-many-readers": { readersMax: number };
   "handler-failed": { actor: string };
+  "unknown-projection": { projection: string };
+  "unknown-query": { projection: string; query: string };
+  "projection-behind": { projection: string; lagEvents: number };
+  "query-failed": { projection: string; query: string };
+  "query-too-slow": { projection: string; query: string; timeoutMs: number };
   "draining": Record<never, never>;
   "not-owner": { shard: number };
-  "store-unavailable": { shard: number };
+  "store-unavailable": { shard?: number };
 }
 
 export type ErrorCode = keyof ErrorFields;

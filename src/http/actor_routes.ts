@@ -26,6 +26,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     const input = await readJson(c, limits, clock);
     const headers: Record<string, string> = {};
     if (options.messageId !== undefined) headers["folio-message-id"] = options.messageId;
+    if (options.correlationId !== undefined) headers["folio-correlation-id"] = options.correlationId;
     try {
       const answer = await runtime.submit({ type, key, command, input }, options);
       headers["folio-message-id"] = answer.messageId;
@@ -96,9 +97,9 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
   });
 }
 
-/** Whether the client asks for server-sent events. */
+/** Whether the client asks for server-sent events; nobody reads a stream that answers a HEAD. */
 export function isLive(c: Context): boolean {
-  return c.req.header("accept")?.includes("text/event-stream") === true;
+  return c.req.method === "GET" && c.req.header("accept")?.includes("text/event-stream") === true;
 }
 
 /**
@@ -111,7 +112,7 @@ export function lastEventId<T>(c: Context, parse: (id: string) => T | undefined)
   if (id === undefined || id === "") return undefined;
   const parsed = parse(id);
   if (parsed === undefined) {
-    throw new FolioError("malformed", "Cannot read Last-Event-ID", { name: "Last-Event-ID" });
+    throw new FolioError("malformed", "Last-Event-ID must be the id of an event of this stream", { name: "Last-Event-ID" });
   }
   return parsed;
 }

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { DatabaseError } from "../store/database.ts";
 import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
 import { healthRoutes } from "./health_routes.ts";
@@ -38,7 +39,10 @@ export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
 
   app.onError((error, c) => {
     if (error instanceof FolioError) return problem(error);
-    runtime.log("error", "Request failed", { path: c.req.path, error: errorMessage(error) });
+    runtime.log("error", "Request failed", { path: c.req.path.slice(0, 200), error: errorMessage(error) });
+    if (error instanceof DatabaseError) {
+      return problem(new FolioError("store-unavailable", "The store cannot be read now: try again later", {}));
+    }
     return problem(error);
   });
   app.use(async (c, next) => {
@@ -57,10 +61,15 @@ export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
     readQuery(c, {});
     return json(200, document);
   });
-  refuseOtherMethods(app);
-  app.notFound((c) =>
-    problem(new FolioError("not-found", `There is nothing at ${c.req.path.slice(0, 200)}`, {}))
-  );
+  const routes = app.routes.filter(({ method }) => method !== "ALL");
+  app.notFound((c) => {
+    const allowed = methodsAt(routes, c.req.path);
+    if (allowed.length === 0) {
+      return problem(new FolioError("not-found", `There is nothing at ${c.req.path.slice(0, 200)}: see /openapi.json`, {}));
+    }
+    const allow = allowed.join(", ");
+    return problem(new FolioError("method-not-allowed", `Use one of ${allow} here`, { allowed }), { allow });
+  });
   return app;
 }
 
@@ -73,19 +82,17 @@ function checkPercentEncoding(url: string): void {
   }
 }
 
-/** Known paths asked with another method: 405 with `Allow`, not 404. */
-function refuseOtherMethods(app: Hono): void {
-  const methods = new Map<string, string[]>();
-  for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, [...(methods.get(path) ?? []), method]);
+/** Methods that some route takes at a path, which by another method is a 405 and not a 404. */
+function methodsAt(routes: readonly { path: string; method: string }[], path: string): string[] {
+  const parts = path.split("/");
+  const methods = new Set<string>();
+  for (const route of routes) {
+    const names = route.path.split("/");
+    const isHere = names.length === parts.length &&
+      names.every((name, index) => (name.startsWith(":") ? parts[index] !== "" : name === parts[index]));
+    if (!isHere) continue;
+    methods.add(route.method);
+    if (route.method === "GET") methods.add("HEAD");
   }
-  for (const [path, allowed] of methods) {
-    app.all(
-      path,
-      () =>
-        problem(new FolioError("method-not-allowed", `Allowed here: ${allowed.join(", ")}`, { allowed }), {
-          allow: allowed.join(", "),
-        }),
-    );
-  }
+  return [...methods];
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { FolioError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json } from "./problem.ts";
-import { limitParameter, readJson, readQuery } from "./request.ts";
+import { DETAIL_CHARS_MAX, limitParameter, readJson, readMessageId, readQuery } from "./request.ts";
 import { deadLetterView } from "./views.ts";
 
 const name = z.string().min(1).max(1_000);
@@ -15,7 +15,7 @@ const filter = {
 };
 const which = { actor: name.optional() };
 
-const RedriveOne = z.strictObject({ input: z.json().optional() });
+const RedriveOne = z.strictObject({ input: z.unknown().optional() });
 const RedriveAll = z.strictObject({ ...filter, limit: z.int().min(1).max(10_000).default(1_000) });
 
 /** Messages that used up their attempts: look, put back, discard. */
@@ -40,13 +40,13 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
 
   app.get("/dead-letters/:id", async (c) => {
     const { actor } = readQuery(c, which);
-    return json(200, deadLetterView(await deadLetters.get(c.req.param("id"), actor)));
+    return json(200, deadLetterView(await deadLetters.get(readMessageId(c), actor)));
   });
 
   app.post("/dead-letters/:id/redrive", async (c) => {
     const { actor } = readQuery(c, which);
     const { input } = parseBody(RedriveOne, await readJson(c, limits, clock));
-    const { id, actor: of } = await deadLetters.redrive(c.req.param("id"), { actor, input });
+    const { id, actor: of } = await deadLetters.redrive(readMessageId(c), { actor, input });
     return json(202, { messageId: id, actor: of, status: "queued" }, {
       location: `/messages/${encodeURIComponent(id)}`,
     });
@@ -54,18 +54,18 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
 
   app.delete("/dead-letters/:id", async (c) => {
     const { actor } = readQuery(c, which);
-    await deadLetters.discard(c.req.param("id"), actor);
-    return json(200, { messageId: c.req.param("id"), discarded: true });
+    await deadLetters.discard(readMessageId(c), actor);
+    return json(200, { messageId: readMessageId(c), discarded: true });
   });
 }
 
 function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  throw new FolioError("invalid-input", "Body does not fit this route", {
+  throw new FolioError("invalid-input", "Body does not fit: see issues for where and why", {
     issues: parsed.error.issues.map(({ path, message }) => ({
       path: path.map((part) => (typeof part === "symbol" ? String(part) : part)),
-      message,
+      message: message.slice(0, DETAIL_CHARS_MAX),
     })),
   });
 }

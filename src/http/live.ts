@@ -4,8 +4,11 @@ import { commonHeaders } from "./problem.ts";
 
 /** Where a live stream reads from. */
 export interface LiveSource {
-  /** The next frames, none if there is nothing new; called again only once these have been taken. */
-  next(): Promise<string[]>;
+  /**
+   * The next frames, none if there is nothing new; called again only once these have been taken. Undefined
+   * when what was looked through held nothing, and there is more to look through.
+   */
+  next(): Promise<string[] | undefined>;
   /** Id of the place that has been looked through, so that a reader who comes back does not start before it. */
   reached(): string;
   /** Calls `wake` when there may be something new. @returns A function that ends it. */
@@ -25,15 +28,17 @@ export function frame(event: { id: string; type: string; data: unknown }): strin
  */
 export class LiveStreams {
   readonly #endings = new Set<() => void>();
+  #isEnded = false;
 
   constructor(
     private readonly clock: Clock,
     private readonly limits: { readersMax: number; heartbeatMs: number },
   ) {}
 
-  /** @throws {FolioError} `too-many-readers`. */
+  /** @throws {FolioError} `too-many-readers`, `draining`. */
   respond(source: LiveSource): Response {
     const { readersMax, heartbeatMs } = this.limits;
+    if (this.#isEnded) throw new FolioError("draining", "This process is stopping", {});
     if (this.#endings.size >= readersMax) {
       throw new FolioError("too-many-readers", `There are ${readersMax} live readers already`, {
         readersMax,
@@ -53,32 +58,42 @@ export class LiveStreams {
       wake();
     };
     this.#endings.add(end);
-    /** Resolves with false when a heartbeat is due first. */
-    const news = () =>
-      new Promise<boolean>((resolve) => {
-        const cancel = this.clock.after(heartbeatMs, () => resolve(false));
+    const newsWithin = (delayMs: number) =>
+      new Promise<void>((resolve) => {
+        const cancel = this.clock.after(delayMs, resolve);
         wake = () => {
           cancel();
-          resolve(true);
+          resolve();
         };
       });
+    /** What to send next, or undefined when the stream is over. */
+    const nextText = async (): Promise<string | undefined> => {
+      const heartbeatAt = this.clock.now() + heartbeatMs;
+      while (!isOver) {
+        if (hasNews) {
+          hasNews = false;
+          const frames = await source.next();
+          hasNews ||= frames === undefined || frames.length > 0; // there may be more
+          if (frames && frames.length > 0) return frames.join("");
+        } else await newsWithin(heartbeatAt - this.clock.now());
+        // Also when there is much news, none of it for this reader.
+        if (this.clock.now() >= heartbeatAt) return `: still here\nid: ${source.reached()}\n\n`;
+      }
+      return undefined;
+    };
 
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(encoder.encode("retry: 1000\n\n")),
-      pull: async (controller) => {
-        while (!isOver) {
-          if (hasNews) {
-            hasNews = false;
-            const frames = await source.next();
-            if (frames.length > 0) {
-              hasNews = true; // there may be more
-              return controller.enqueue(encoder.encode(frames.join("")));
-            }
-          } else if (!await news()) {
-            return controller.enqueue(encoder.encode(`: still here\nid: ${source.reached()}\n\n`));
-          }
+      async pull(controller) {
+        try {
+          const text = await nextText();
+          if (text === undefined) controller.close();
+          else controller.enqueue(encoder.encode(text));
+        } catch (error) {
+          // The log cannot be read: the reader comes back, and has its place.
+          end();
+          throw error;
         }
-        controller.close();
       },
       cancel: end,
     }, { highWaterMark: 1 });
@@ -87,8 +102,9 @@ export class LiveStreams {
     });
   }
 
-  /** Ends all streams; their readers come back with their `Last-Event-ID`. */
+  /** Ends all streams, and has no new ones; their readers come back with their `Last-Event-ID`. */
   end(): void {
+    this.#isEnded = true;
     for (const end of [...this.#endings]) end();
   }
 }

@@ -32,16 +32,13 @@ export function logRoutes(app: Hono, runtime: Runtime, live: LiveStreams): void 
       },
       reached: () => runtime.formatToken(reached),
       async next() {
+        const page = await runtime.readLog({ after: reached, limit: EVENTS_PER_READ, type });
+        reached = page.next;
         // A page of a rare type may be empty although there is more to look through.
-        while (true) {
-          const page = await runtime.readLog({ after: reached, limit: EVENTS_PER_READ, type });
-          reached = page.next;
-          if (page.events.length > 0 || !page.hasMore) {
-            return page.events.map((event) =>
-              frame({ id: event.token, type: event.type, data: eventView(event) })
-            );
-          }
-        }
+        if (page.events.length === 0 && page.hasMore) return undefined;
+        return page.events.map((event) =>
+          frame({ id: event.token, type: event.type, data: eventView(event) })
+        );
       },
     });
   });

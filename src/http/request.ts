@@ -30,7 +30,18 @@ export function readQuery<Shape extends z.ZodRawShape>(
   if (parsed.success) return parsed.data as z.output<z.ZodObject<Shape>>;
   const [issue] = parsed.error.issues;
   const name = String(issue?.path[0] ?? "query");
-  throw malformed(name, `Cannot read the query: ${issue?.path.length ? `${name}: ` : ""}${issue?.message}`);
+  const detail = `Cannot read the query: ${issue?.path.length ? `${name}: ` : ""}${issue?.message}`;
+  throw malformed(name, detail.slice(0, DETAIL_CHARS_MAX));
+}
+
+/** What a client sent comes back in a problem's detail, but not by the megabyte. */
+export const DETAIL_CHARS_MAX = 500;
+
+/** A message's id in a path. */
+export function readMessageId(c: Context): string {
+  const id = c.req.param("id") ?? "";
+  if (isMessageId(id)) return id;
+  throw malformed("id", "A message id is 1 to 255 printable ASCII characters without spaces");
 }
 
 /** A page size: at least 1; more than there may be is cut, not refused. */
@@ -48,13 +59,14 @@ const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d
 
 /** Milliseconds of a point in time with its zone (RFC 3339), or undefined. */
 export function parseTime(text: string): number | undefined {
-  const at = rfc3339.test(text) ? Date.parse(text) : NaN;
+  const at = rfc3339.test(text) ? Date.parse(text.toUpperCase()) : NaN;
   return Number.isNaN(at) ? undefined : at;
 }
 
 /** A point in time, as milliseconds since the Unix epoch. */
 export const timeParameter = z.string().transform((text, context) => {
-  const at = parseTime(text);
+  // In a query string a plus sign means a space, and a zone is easily sent with a bare one.
+  const at = parseTime(text.replace(/ (?=\d\d:\d\d$)/, "+"));
   if (at !== undefined) return at;
   context.addIssue("must be a time with its zone, e.g. 2026-01-31T12:00:00Z");
   return z.NEVER;
@@ -198,49 +210,39 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** The body's bytes, given up when they are too many or too slow. */
 async function readBody(c: Context, limits: Limits, clock: Clock): Promise<Uint8Array> {
   const { payloadBytesMax, bodyReadMsMax } = limits;
-  const tooLarge = () =>
-    new FolioError("payload-too-large", `Body must be no more than ${payloadBytesMax} bytes`, {
-      bytesMax: payloadBytesMax,
-    });
-  if (Number(c.req.header("content-length") ?? 0) > payloadBytesMax) throw tooLarge();
-  const stream = c.req.raw.body;
-  if (!stream) return new Uint8Array();
-  const reader = stream.getReader();
-  let isLate = false;
+  const declared = Number(c.req.header("content-length") ?? NaN);
+  if (declared > payloadBytesMax) throw tooLarge(payloadBytesMax);
+  const late = Promise.withResolvers<never>();
   const cancelTimer = clock.after(bodyReadMsMax, () => {
-    isLate = true;
-    reader.cancel().catch(() => {});
+    late.reject(
+      new FolioError("body-timeout", `Body did not arrive within ${bodyReadMsMax} ms`, {
+        timeoutMs: bodyReadMsMax,
+      }),
+    );
   });
-  const chunks: Uint8Array[] = [];
-  let length = 0;
   try {
-    while (true) {
-      const { value, done } = await reader.read();
-      if (isLate) {
-        throw new FolioError("body-timeout", `Body did not arrive within ${bodyReadMsMax} ms`, {
-          timeoutMs: bodyReadMsMax,
-        });
-      }
-      if (done) break;
-      chunks.push(value);
-      length += value.byteLength;
-      if (length > payloadBytesMax) {
-        reader.cancel().catch(() => {});
-        throw tooLarge();
-      }
-    }
+    // With a length the server holds the client to it, and the body can be taken in one piece.
+    const body = Number.isNaN(declared) ? readChunks(c.req.raw.body, payloadBytesMax) : c.req.raw.bytes();
+    return await Promise.race([body, late.promise]);
   } catch (error) {
     throw error instanceof FolioError ? error : malformed("body", "Body did not arrive whole");
   } finally {
     cancelTimer();
   }
-  const [first] = chunks;
-  if (chunks.length === 1 && first) return first;
-  const body = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
+}
+
+/** A body of unknown length, counted as it comes. */
+async function readChunks(stream: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const chunk of stream ?? []) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(new Uint8Array(chunk));
   }
-  return body;
+  return new Blob(chunks).bytes();
+}
+
+function tooLarge(bytesMax: number): FolioError<"payload-too-large"> {
+  return new FolioError("payload-too-large", `Body must be no more than ${bytesMax} bytes`, { bytesMax });
 }

@@ -13,7 +13,7 @@ const openPaths = new Set(["/health/live", "/health/ready"]);
  * get in: a web page elsewhere that has its name point here (DNS rebinding) does not.
  */
 export function guard(token: string | undefined): MiddlewareHandler {
-  const expected = token === undefined ? undefined : encoder.encode(`Bearer ${token}`);
+  const expected = token === undefined ? undefined : encoder.encode(token);
   return async (c, next) => {
     if (!openPaths.has(c.req.path)) {
       if (expected) checkToken(c, expected);
@@ -24,7 +24,8 @@ export function guard(token: string | undefined): MiddlewareHandler {
 }
 
 function checkToken(c: Context, expected: Uint8Array): void {
-  const given = encoder.encode(c.req.header("authorization") ?? "");
+  // The scheme's case does not matter (RFC 9110, 11.1); the token's does.
+  const given = encoder.encode(/^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1]);
   if (given.byteLength === expected.byteLength && timingSafeEqual(given, expected)) return;
   throw new FolioError("unauthorized", "Send Authorization: Bearer <token>", {});
 }

@@ -74,7 +74,7 @@ export class Relay {
           error: errorMessage(error),
         });
       }
-      if (isLeft) this.#retryLater(source);
+      if (isLeft && !this.#isStopped) this.#retryLater(source);
     }
   }
 

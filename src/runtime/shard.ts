@@ -295,7 +295,7 @@ export class Shard {
     this.#dispatcher.stop();
     await this.#committer.idle();
     this.#stopServing("closed", draining());
-    await this.store.database.close();
+    await this.store.close();
   }
 
   #checkServing(): void {

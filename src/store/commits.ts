@@ -15,8 +15,10 @@ export const createCommits = [
   ) STRICT`,
 ];
 
-/** Bodies of commits that are kept. */
+/** Bodies of commits that are kept, at the least. */
 export const commitsKept = 256;
+/** Bodies dropped in one go. */
+const commitsDropped = 64;
 
 /**
  * The compare-and-set that opens every commit: succeeds only for the next index and the present epoch.
@@ -34,6 +36,8 @@ export function insertCommit(commit: Commit, expected: number): Statement {
 /** How SQLite names the failed compare-and-set. */
 export const fencedMessage = "NOT NULL constraint failed: commits.epoch";
 
-export function dropOldCommits(index: number): Statement {
-  return { sql: `DELETE FROM commits WHERE idx <= ?`, args: [index - commitsKept] };
+/** Now and then, drops the bodies that nobody needs any more; each statement of a commit has its price. */
+export function dropOldCommits(index: number): Statement[] {
+  if (index % commitsDropped !== 0) return [];
+  return [{ sql: `DELETE FROM commits WHERE idx <= ?`, args: [index - commitsKept] }];
 }

@@ -88,12 +88,12 @@ export class LocalEngine implements ShardEngine {
     }
     try {
       await this.#database.batch(
-        [insertCommit(commit, expected), ...apply(commit), dropOldCommits(commit.index)],
+        [insertCommit(commit, expected), ...apply(commit), ...dropOldCommits(commit.index)],
         "write",
       );
     } catch (error) {
       if (error instanceof DatabaseError && error.message.includes(fencedMessage)) {
-        throw new FencedError(`Shard is held by a later epoch than ${commit.epoch}`, { cause: error });
+        throw new FencedError(`Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`, { cause: error });
       }
       throw new UnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
     }

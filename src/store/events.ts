@@ -107,12 +107,12 @@ export function eventsOf(shard: number, rows: readonly Row[]): RecordedEvent[] {
 export async function readLog(
   database: Database,
   shard: number,
-  query: { after: number; upTo: number; limit: number; type?: string | undefined },
+  query: { after: number; upTo: number; limit: number; types?: readonly string[] | undefined },
 ): Promise<RecordedEvent[]> {
   const rows = await database.execute({
-    sql: `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR type = ?3)
+    sql: `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR type IN (SELECT value FROM json_each(?3)))
       ORDER BY position LIMIT ?4`,
-    args: [query.after, query.upTo, query.type ?? null, query.limit],
+    args: [query.after, query.upTo, query.types ? JSON.stringify(query.types) : null, query.limit],
   });
   return rows.map((row) => toEvent(shard, row));
 }

@@ -132,7 +132,7 @@ export function upsertMessages(rows: readonly MessageRow[]): Statement {
 export function pruneMessages(handledBefore: number, limit: number): Statement {
   return {
     sql: `DELETE FROM messages WHERE seq IN (
-      SELECT seq FROM messages WHERE handled_at IS NOT NULL AND handled_at < ? ORDER BY handled_at LIMIT ?
+      SELECT seq FROM messages WHERE handled_at IS NOT NULL AND handled_at < ? ORDER BY handled_at, seq LIMIT ?
     )`,
     args: [handledBefore, limit],
   };

@@ -7,6 +7,8 @@ export interface ShardStore {
   readonly shard: number;
   readonly engine: ShardEngine;
   readonly database: Database;
+  /** Closes it, with all of it in the one file, so that a copy of that is a copy of the shard. */
+  close(): Promise<void>;
 }
 
 /** Settings of a connection to a file; a server has its own. */
@@ -36,5 +38,13 @@ export async function openShardStore(
       await database.execute({ sql: `PRAGMA ${pragma}` });
     }
   }
-  return { shard, engine: new LocalEngine(database), database };
+  return {
+    shard,
+    engine: new LocalEngine(database),
+    database,
+    async close() {
+      if (options.isFile) await database.execute({ sql: "PRAGMA wal_checkpoint(TRUNCATE)" });
+      await database.close();
+    },
+  };
 }

@@ -1,0 +1,105 @@
+import type { Command, Mode } from "./ledger.ts";
+import { type Field, Sender } from "./senders.ts";
+
+const names = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index}`);
+const counters = names("c", 8);
+const accounts = names("a", 6);
+const forwarders = names("f", 4);
+const inboxes = names("i", 6);
+
+/** A counter refuses to be incremented by more. */
+const BY_MAX = 1_000_000;
+const BURST = 16;
+
+/** The loops of a mixed load: some in step with their answers, some with many commands at once. */
+export function createSenders(field: Field): Sender[] {
+  const kinds = [Bursts, Posts, Posts, Delays, Bank, Bank, Bank, Bank, Forwards, Forwards, Forwards];
+  return kinds.map((Kind, index) => new Kind(field, index));
+}
+
+/** What all increments have in common. */
+abstract class Increments extends Sender {
+  protected increment(mode: Mode, options: { isKeyed: boolean; isOrdered: boolean; delayMs?: number }): Command {
+    const by = this.nextTag();
+    if (by > BY_MAX) throw new Error("has no numbers left: let there be fewer rounds");
+    const actor = `counter/${this.field.random.pick(counters)}`;
+    return {
+      actor,
+      command: "increment",
+      input: { by },
+      mark: `${actor} Incremented ${by}`,
+      mode,
+      key: options.isKeyed ? `increment-${by}` : undefined,
+      order: options.isOrdered ? this.order(by) : undefined,
+      delayMs: options.delayMs ?? 0,
+    };
+  }
+}
+
+/** Unkeyed increments, many at the same time: nobody promises an order. */
+class Bursts extends Increments {
+  protected async step(): Promise<void> {
+    const burst = Array.from({ length: BURST }, () => this.increment("ask", { isKeyed: false, isOrdered: false }));
+    await Promise.all(burst.map((command) => this.deliver(command)));
+  }
+}
+
+/** Increments by respond-async, the next one as soon as one is accepted. */
+class Posts extends Increments {
+  protected step(): Promise<void> {
+    const isKeyed = this.field.random.chance(0.5);
+    return this.deliver(this.increment("async", { isKeyed, isOrdered: true }));
+  }
+}
+
+/** Increments that are to be delivered later, some of them after the next kill. */
+class Delays extends Increments {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const delayMs = random.int(1, 400);
+    return this.deliver(this.increment("delayed", { isKeyed: random.chance(0.5), isOrdered: false, delayMs }));
+  }
+}
+
+/** Accounts: every command has a key, and many are rejected. */
+class Bank extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const tag = this.nextTag();
+    const actor = `account/${random.pick(accounts)}`;
+    const [command, input, event] = random.chance(0.03)
+      ? ["open", { owner: String(tag) }, "Opened"] as const
+      : random.chance(0.6)
+      ? ["deposit", { amount: tag }, "Deposited"] as const
+      : ["withdraw", { amount: tag }, "Withdrawn"] as const;
+    return this.deliver({
+      actor,
+      command,
+      input,
+      mark: `${actor} ${event} ${tag}`,
+      mode: "ask",
+      key: `${command}-${tag}`,
+      order: this.order(tag),
+      delayMs: 0,
+    });
+  }
+}
+
+/** Messages that are sent on to other actors, in this shard and in others. */
+class Forwards extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const tag = this.nextTag();
+    const actor = `forwarder/${random.pick(forwarders)}`;
+    return this.deliver({
+      actor,
+      command: "forward",
+      input: { tag, to: random.some(inboxes, random.int(1, 3)) },
+      mark: `${actor} Forwarded ${tag}`,
+      mode: random.chance(0.7) ? "async" : "ask",
+      key: random.chance(0.5) ? `forward-${tag}` : undefined,
+      order: this.order(tag),
+      delayMs: 0,
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import type { History } from "./history.ts";
+import type { Violations } from "./violations.ts";
+
+/** Looks into the files themselves, once no server holds them. */
+export async function checkStore(
+  folder: string,
+  shards: number,
+  history: History,
+  violations: Violations,
+): Promise<void> {
+  for (let shard = 0; shard < shards; shard++) {
+    const database = openLibsqlDatabase({ url: `file:${folder}/shard-${shard}.db` });
+    const expect = async (sql: string, expected: string | number) => {
+      const rows = await database.execute({ sql });
+      const found = rows.map((row) => row.join(" ")).join("; ");
+      if (found !== String(expected)) violations.add(`Shard ${shard}: ${sql} gives ${found}, not ${expected}`);
+    };
+    await expect(`PRAGMA integrity_check`, "ok");
+    await expect(`SELECT count(*) FROM outbox`, 0);
+    await expect(`SELECT count(*) FROM messages WHERE status NOT IN ('done', 'rejected')`, 0);
+    const count = history.shards[shard]?.length ?? 0;
+    await expect(`SELECT count(*) FROM events`, count);
+    await expect(`SELECT coalesce(max(position), 0) FROM events`, count);
+    await expect(`SELECT coalesce(max(idx), 0) - count(*) > 0 FROM commits`, count > 0 ? 1 : 0);
+    await database.close();
+  }
+}

@@ -1,0 +1,158 @@
+import { z } from "zod";
+import { type Actor, type AnyActor, checkName } from "./actor.ts";
+import type { EventSchemas, PayloadOf } from "./event.ts";
+
+/** A value that SQL takes. */
+export type SqlArgument = string | number | null;
+
+/** Changes rows: any SQL statement on the projection's own tables. It runs after the handler has returned. */
+export type Write = (sql: string, args?: readonly SqlArgument[]) => void;
+
+/** An event as a projection sees it. */
+export interface ProjectedEvent<Payload = unknown> {
+  readonly payload: Payload;
+  /** `type/key` of the actor that recorded it. */
+  readonly actor: string;
+  readonly key: string;
+  readonly version: number;
+  readonly type: string;
+  readonly shard: number;
+  readonly position: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly messageId: string;
+  readonly correlationId: string;
+}
+
+/** A question that a projection answers: what it takes, the SQL that answers it, and what each row is. */
+export interface QueryDefinition<Input extends z.ZodType = z.ZodType, Row extends z.ZodType = z.ZodType> {
+  readonly input: Input;
+  readonly row: Row;
+  readonly sql: (input: z.output<Input>) => readonly [sql: string, args?: readonly SqlArgument[]];
+}
+
+/**
+ * Defines a query of a projection.
+ *
+ * @param input Schema of the input. Over HTTP it comes from the query string, as text: use `z.coerce`.
+ * @param row Schema of one row of the answer.
+ * @param sql The statement and its arguments. It can only read, and is stopped when it takes too long.
+ */
+export function query<Input extends z.ZodObject, Row extends z.ZodObject>(
+  input: Input,
+  row: Row,
+  sql: QueryDefinition<Input, Row>["sql"],
+): QueryDefinition<Input, Row> {
+  return { input, row, sql };
+}
+
+type EventsOf<A> = A extends Actor<string, infer _State, infer Events, infer _Rejections, infer _Commands>
+  ? Events extends EventSchemas ? Events : never
+  : never;
+
+/** One function an event, by `actor-type/Event`. */
+type Handlers<Source extends AnyActor> = {
+  [A in Source as `${A["name"]}/${keyof EventsOf<A> & string}`]?: never;
+} extends infer Keys ? {
+    [Name in keyof Keys]?: (
+      write: Write,
+      event: ProjectedEvent<
+        Name extends `${infer Type}/${infer Event}` ? PayloadOf<EventsOf<Extract<Source, { name: Type }>>[Event]>
+          : never
+      >,
+    ) => void;
+  }
+  : never;
+
+/** A read model, as `projection(...)` makes it. */
+export interface Projection<
+  Name extends string = string,
+  Queries extends Record<string, QueryDefinition> = Record<string, QueryDefinition>,
+> {
+  readonly kind: "projection";
+  readonly name: Name;
+  readonly version: number;
+  readonly tables: readonly string[];
+  /** By `actor-type/Event`. */
+  readonly on: ReadonlyMap<string, (write: Write, event: ProjectedEvent) => void>;
+  readonly queries: ReadonlyMap<string, QueryDefinition>;
+  /** Only in types. */
+  readonly __types?: { queries: Queries };
+}
+
+// deno-lint-ignore no-explicit-any -- stands for every projection whatever its queries
+export type AnyProjection = Projection<string, any>;
+
+/**
+ * Defines a read model: tables of its own, filled from events, and the queries that read them. Handlers are
+ * synchronous and deterministic: the same log gives the same rows, however often it is replayed.
+ *
+ * @param parts `version`: raise it when tables or handlers change, and the rows are built again beside the
+ * old ones. `from`: the actor types whose events it takes. `tables`: `CREATE TABLE` and `CREATE INDEX`
+ * statements.
+ * @throws {TypeError} When a name is malformed, or a handler is for an event that no actor of `from` has.
+ *
+ * @example
+ * ```ts
+ * import { projection, query } from "folio";
+ * import { z } from "zod";
+ * import { counter } from "../../actors/counter.ts";
+ *
+ * export const totals = projection("totals", {
+ *   version: 1,
+ *   from: [counter],
+ *   tables: [`CREATE TABLE totals (counter TEXT PRIMARY KEY, total INTEGER NOT NULL)`],
+ *   on: {
+ *     "counter/Incremented": (write, event) =>
+ *       write(
+ *         `INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (counter) DO UPDATE SET total = total + ?2`,
+ *         [event.key, event.payload.by],
+ *       ),
+ *   },
+ *   queries: {
+ *     all: query(z.object({}), z.object({ counter: z.string(), total: z.int() }), () => [
+ *       `SELECT counter, total FROM totals ORDER BY counter`,
+ *     ]),
+ *   },
+ * });
+ * ```
+ */
+export function projection<
+  Name extends string,
+  const Source extends AnyActor,
+  Queries extends Record<string, QueryDefinition>,
+>(
+  name: Name,
+  parts: {
+    readonly version: number;
+    readonly from: readonly Source[];
+    readonly tables: readonly string[];
+    readonly on: Handlers<Source>;
+    readonly queries: Queries;
+  },
+): Projection<Name, Queries> {
+  checkName("projection", name, /^[a-z][a-z0-9-]{0,63}$/);
+  if (!Number.isSafeInteger(parts.version) || parts.version < 1) {
+    throw new TypeError(`Cannot define projection ${name}: version must be a whole number from 1`);
+  }
+  const on = new Map<string, (write: Write, event: ProjectedEvent) => void>();
+  for (const [event, handler] of Object.entries(parts.on)) {
+    const [type, eventType] = event.split("/");
+    const source = parts.from.find((actor) => actor.name === type);
+    if (!source?.events.has(eventType ?? "")) {
+      throw new TypeError(`Cannot define projection ${name}: no actor of its sources has the event ${event}`);
+    }
+    if (typeof handler === "function") on.set(event, handler as (write: Write, event: ProjectedEvent) => void);
+  }
+  for (const queryName of Object.keys(parts.queries)) {
+    checkName(`query of ${name}`, queryName, /^(?!rebuild$)[a-z][a-z0-9-]{0,63}$/);
+  }
+  return {
+    kind: "projection",
+    name,
+    version: parts.version,
+    tables: parts.tables,
+    on,
+    queries: new Map(Object.entries(parts.queries)),
+  };
+}

@@ -1,5 +1,6 @@
 import { account } from "./account.ts";
+import { balances } from "./balances.ts";
 import { counter } from "./counter.ts";
 
 /** The modules that `deno task start` runs. */
-export default [counter, account];
+export default [counter, account, balances];

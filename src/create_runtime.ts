@@ -3,6 +3,8 @@ import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
 import { Pruner } from "./processors/pruner.ts";
+import { Projections } from "./processors/projections.ts";
+import { QueryRunner } from "./processors/query_runner.ts";
 import { Relay } from "./processors/relay.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
@@ -10,8 +12,8 @@ import type { Database } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
-import { openShardStore, type ShardStore } from "./store/shard_store.ts";
-import { openWorkerDatabase } from "./store/worker_database.ts";
+import { openReadStore, openShardStore, type ShardStore } from "./store/shard_store.ts";
+import { openWorkerDatabase, type WorkerDatabase } from "./store/worker_database.ts";
 
 /** How a runtime is put together. */
 export interface CreateRuntimeOptions {
@@ -32,6 +34,7 @@ export interface CreateRuntimeOptions {
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
 export interface OpenRuntime extends Runtime {
+  readonly projections: Projections;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -78,10 +81,22 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       opened.push(database);
       stores.push(await openShardStore(database, { name, shard, shards, isFile: folder !== undefined }));
     }
+    const readName = folder ? `${options.data}/read.db` : options.data.replaceAll("{shard}", "read");
+    const readLocation = {
+      url: folder?.databaseUrl("read.db") ?? (isMemory ? "file::memory:" : readName),
+      authToken: options.dataToken,
+    };
+    const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
+    opened.push(readDatabase);
+    await openReadStore(readDatabase, { name: readName, shards, isFile: folder !== undefined });
     const runtime = await Runtime.start({ ...options, stores });
-    const processors = [new Relay(runtime), new Pruner(runtime)];
-    for (const processor of processors) processor.start();
+    const openQueries = () =>
+      folder ? openDatabase(folder.databaseUrl("read.db")) : Promise.resolve(readDatabase);
+    const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, openQueries));
+    const processors = [new Relay(runtime), new Pruner(runtime), projections];
+    for (const processor of processors) await processor.start();
     return Object.assign(runtime, {
+      projections,
       async [Symbol.asyncDispose]() {
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
@@ -94,7 +109,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
   }
 }
 
-async function openDatabase(url: string): Promise<Database> {
+async function openDatabase(url: string): Promise<WorkerDatabase> {
   try {
     return await openWorkerDatabase({ url });
   } catch (error) {

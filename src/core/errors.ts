@@ -1,3 +1,5 @@
+import type { z } from "zod";
+
 /**
  * The closed set of errors that Folio answers with. Each has a stable `code` and typed `fields`;
  * which HTTP status a code becomes is decided in `http/problem.ts` and nowhere else.
@@ -8,6 +10,18 @@ export interface Issue {
   /** Where in the value, e.g. `["items", 0, "price"]`. */
   readonly path: readonly (string | number)[];
   readonly message: string;
+}
+
+const ISSUES_MAX = 20;
+/** A message may list all keys of a value that has too many. */
+const ISSUE_CHARS_MAX = 500;
+
+/** What zod says of a value, in our words; the first few. */
+export function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.slice(0, ISSUES_MAX).map((issue) => ({
+    path: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+    message: issue.message.slice(0, ISSUE_CHARS_MAX),
+  }));
 }
 
 /** What each error carries beside its code and message. */

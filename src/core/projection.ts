@@ -57,7 +57,8 @@ type Handlers<Source extends AnyActor> = {
     [Name in keyof Keys]?: (
       write: Write,
       event: ProjectedEvent<
-        Name extends `${infer Type}/${infer Event}` ? PayloadOf<EventsOf<Extract<Source, { name: Type }>>[Event]>
+        Name extends `${infer Type}/${infer Event}`
+          ? PayloadOf<EventsOf<Extract<Source, { name: Type }>>[Event]>
           : never
       >,
     ) => void;
@@ -142,7 +143,9 @@ export function projection<
     if (!source?.events.has(eventType ?? "")) {
       throw new TypeError(`Cannot define projection ${name}: no actor of its sources has the event ${event}`);
     }
-    if (typeof handler === "function") on.set(event, handler as (write: Write, event: ProjectedEvent) => void);
+    if (typeof handler === "function") {
+      on.set(event, handler as (write: Write, event: ProjectedEvent) => void);
+    }
   }
   for (const queryName of Object.keys(parts.queries)) {
     checkName(`query of ${name}`, queryName, /^(?!rebuild$)[a-z][a-z0-9-]{0,63}$/);

@@ -112,7 +112,9 @@ export function lastEventId<T>(c: Context, parse: (id: string) => T | undefined)
   if (id === undefined || id === "") return undefined;
   const parsed = parse(id);
   if (parsed === undefined) {
-    throw new FolioError("malformed", "Last-Event-ID must be the id of an event of this stream", { name: "Last-Event-ID" });
+    throw new FolioError("malformed", "Last-Event-ID must be the id of an event of this stream", {
+      name: "Last-Event-ID",
+    });
   }
   return parsed;
 }

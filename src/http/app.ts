@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DatabaseError } from "../store/database.ts";
 import { actorRoutes } from "./actor_routes.ts";
@@ -9,6 +10,7 @@ import { LiveStreams } from "./live.ts";
 import { logRoutes } from "./log_routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { openApiDocument } from "./openapi.ts";
+import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
@@ -32,7 +34,10 @@ export interface AppOptions {
  * console.assert(response.status === 200);
  * ```
  */
-export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
+export function createApp(
+  runtime: Runtime & { readonly projections?: ReadModels },
+  options: AppOptions = {},
+): Hono {
   const app = new Hono();
   const live = new LiveStreams(runtime.clock, runtime.limits);
   runtime.draining.subscribe(() => live.end());
@@ -41,7 +46,9 @@ export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
     if (error instanceof FolioError) return problem(error);
     runtime.log("error", "Request failed", { path: c.req.path.slice(0, 200), error: errorMessage(error) });
     if (error instanceof DatabaseError) {
-      return problem(new FolioError("store-unavailable", "The store cannot be read now: try again later", {}));
+      return problem(
+        new FolioError("store-unavailable", "The store cannot be read now: try again later", {}),
+      );
     }
     return problem(error);
   });
@@ -55,6 +62,7 @@ export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
+  projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   healthRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {
@@ -65,7 +73,9 @@ export function createApp(runtime: Runtime, options: AppOptions = {}): Hono {
   app.notFound((c) => {
     const allowed = methodsAt(routes, c.req.path);
     if (allowed.length === 0) {
-      return problem(new FolioError("not-found", `There is nothing at ${c.req.path.slice(0, 200)}: see /openapi.json`, {}));
+      return problem(
+        new FolioError("not-found", `There is nothing at ${c.req.path.slice(0, 200)}: see /openapi.json`, {}),
+      );
     }
     const allow = allowed.join(", ");
     return problem(new FolioError("method-not-allowed", `Use one of ${allow} here`, { allowed }), { allow });

@@ -1,9 +1,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
-import { FolioError } from "../core/errors.ts";
+import { FolioError, issuesOf } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json } from "./problem.ts";
-import { DETAIL_CHARS_MAX, limitParameter, readJson, readMessageId, readQuery } from "./request.ts";
+import { limitParameter, readJson, readMessageId, readQuery } from "./request.ts";
 import { deadLetterView } from "./views.ts";
 
 const name = z.string().min(1).max(1_000);
@@ -63,9 +63,6 @@ function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.o
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new FolioError("invalid-input", "Body does not fit: see issues for where and why", {
-    issues: parsed.error.issues.map(({ path, message }) => ({
-      path: path.map((part) => (typeof part === "symbol" ? String(part) : part)),
-      message: message.slice(0, DETAIL_CHARS_MAX),
-    })),
+    issues: issuesOf(parsed.error),
   });
 }

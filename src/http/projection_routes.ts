@@ -1,10 +1,9 @@
 import type { Hono } from "hono";
-import { z } from "zod";
 import { FolioError } from "../core/errors.ts";
 import type { ProjectionFailure, ProjectionStatus, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json } from "./problem.ts";
-import { readQuery } from "./request.ts";
+import { readParameters, readQuery } from "./request.ts";
 
 /** Read models: what there is, what they answer, and building them anew. */
 export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadModels): void {
@@ -15,7 +14,7 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
 
   app.get("/projections/:name/:query", async (c) => {
     const { name, query } = c.req.param();
-    const input = readQuery(c, {}, z.string());
+    const input = readParameters(c);
     const atLeast = c.req.header("folio-at-least");
     const result = await readModels.query(name, query, input, {
       atLeast: atLeast === undefined ? undefined : runtime.parseToken(atLeast),
@@ -23,7 +22,9 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
     });
     const etag = `"${result.token}"`;
     const headers = { etag, "folio-position": result.token };
-    if (c.req.header("if-none-match") === etag && !result.isStale) return new Response(null, { status: 304, headers });
+    if (c.req.header("if-none-match") === etag && !result.isStale) {
+      return new Response(null, { status: 304, headers });
+    }
     return json(200, result, headers);
   });
 

@@ -9,8 +9,21 @@ import { isMessageId } from "../core/message.ts";
 
 /** Everything that is read off a request is read here, once, and refused here if it is not well formed. */
 
+/** What a client sent comes back in a problem's detail, but not by the megabyte. */
+const DETAIL_CHARS_MAX = 500;
+
 function malformed(name: string, detail: string): FolioError {
-  return new FolioError("malformed", detail, { name });
+  return new FolioError("malformed", detail.slice(0, DETAIL_CHARS_MAX), { name: name.slice(0, 64) });
+}
+
+/** The query string as an object; a parameter that is there twice is refused. */
+export function readParameters(c: Context): Record<string, string> {
+  const values: Record<string, string> = Object.create(null);
+  for (const [name, all] of Object.entries(c.req.queries())) {
+    if (all.length > 1) throw malformed(name, `Parameter ${name} is there ${all.length} times`);
+    values[name] = all[0] ?? "";
+  }
+  return values;
 }
 
 /**
@@ -21,21 +34,12 @@ export function readQuery<Shape extends z.ZodRawShape>(
   c: Context,
   shape: Shape,
 ): z.output<z.ZodObject<Shape>> {
-  const values: Record<string, string> = Object.create(null);
-  for (const [name, all] of Object.entries(c.req.queries())) {
-    if (all.length > 1) throw malformed(name, `Parameter ${name} is there ${all.length} times`);
-    values[name] = all[0] ?? "";
-  }
-  const parsed = z.strictObject(shape).safeParse(values);
+  const parsed = z.strictObject(shape).safeParse(readParameters(c));
   if (parsed.success) return parsed.data as z.output<z.ZodObject<Shape>>;
   const [issue] = parsed.error.issues;
-  const name = String(issue?.path[0] ?? "query");
-  const detail = `Cannot read the query: ${issue?.path.length ? `${name}: ` : ""}${issue?.message}`;
-  throw malformed(name, detail.slice(0, DETAIL_CHARS_MAX));
+  const name = issue?.code === "unrecognized_keys" ? issue.keys[0] : issue?.path[0];
+  throw malformed(String(name), `Cannot read the query: ${String(name)}: ${issue?.message}`);
 }
-
-/** What a client sent comes back in a problem's detail, but not by the megabyte. */
-export const DETAIL_CHARS_MAX = 500;
 
 /** A message's id in a path. */
 export function readMessageId(c: Context): string {

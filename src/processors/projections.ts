@@ -25,7 +25,12 @@ interface Served {
   /** Undefined while rows of an earlier version serve: nothing in this process can move those on. */
   live: Projector | undefined;
   frozenAt: Positions;
-  build: { readonly projector: Projector; readonly startedAt: number; run: Promise<void>; isCancelled: boolean } | undefined;
+  build: {
+    readonly projector: Projector;
+    readonly startedAt: number;
+    run: Promise<void>;
+    isCancelled: boolean;
+  } | undefined;
 }
 
 /**
@@ -82,7 +87,9 @@ export class Projections implements ReadModels {
     }
     const parsed = query.input.safeParse(input);
     if (!parsed.success) {
-      throw new FolioError("invalid-input", `Input does not fit ${name}/${queryName}`, { issues: issuesOf(parsed.error) });
+      throw new FolioError("invalid-input", `Input does not fit ${name}/${queryName}`, {
+        issues: issuesOf(parsed.error),
+      });
     }
     if (options.atLeast) await this.#seen(served, options.atLeast, options.waitMs);
     const [sql, args = []] = query.sql(parsed.data);
@@ -194,7 +201,9 @@ export class Projections implements ReadModels {
     const generations = await readGenerations(this.database, projection.name);
     let serving = generations.find(({ isServing }) => isServing);
     // What was being built by other code is no use; what this code was building goes on.
-    const [unfinished] = generations.filter((other) => !other.isServing && other.version === projection.version);
+    const [unfinished] = generations.filter((other) =>
+      !other.isServing && other.version === projection.version
+    );
     for (const other of generations) {
       if (other !== serving && other !== unfinished) {
         await dropGeneration(this.database, projection.name, other.generation);
@@ -205,7 +214,14 @@ export class Projections implements ReadModels {
       await serveGeneration(this.database, projection.name, serving.generation);
     }
     const checkpoints = await readCheckpoints(this.database, projection.name, serving.generation);
-    const served: Served = { projection, names, serving, live: undefined, frozenAt: checkpoints, build: undefined };
+    const served: Served = {
+      projection,
+      names,
+      serving,
+      live: undefined,
+      frozenAt: checkpoints,
+      build: undefined,
+    };
     if (serving.version === projection.version) {
       served.live = this.#projector(served, serving.generation, checkpoints);
       served.live.start();
@@ -216,10 +232,21 @@ export class Projections implements ReadModels {
   }
 
   #projector(served: Served, generation: number, checkpoints: Positions): Projector {
-    return new Projector(this.runtime, this.database, served.projection, generation, served.names, checkpoints);
+    return new Projector(
+      this.runtime,
+      this.database,
+      served.projection,
+      generation,
+      served.names,
+      checkpoints,
+    );
   }
 
-  async #create(projection: AnyProjection, names: ReadonlySet<string>, generation: number): Promise<Generation> {
+  async #create(
+    projection: AnyProjection,
+    names: ReadonlySet<string>,
+    generation: number,
+  ): Promise<Generation> {
     const made = { projection: projection.name, generation, version: projection.version };
     const tables = projection.tables.map(createdName).filter(({ kind }) => kind === "table");
     await createGeneration(this.database, made, {
@@ -234,7 +261,12 @@ export class Projections implements ReadModels {
     const generation = unfinished ?? await this.#create(projection, names, serving.generation + 1);
     const checkpoints = await readCheckpoints(this.database, projection.name, generation.generation);
     const projector = this.#projector(served, generation.generation, checkpoints);
-    const build = { projector, startedAt: this.runtime.clock.now(), run: Promise.resolve(), isCancelled: false };
+    const build = {
+      projector,
+      startedAt: this.runtime.clock.now(),
+      run: Promise.resolve(),
+      isCancelled: false,
+    };
     served.build = build;
     build.run = this.#build(served, { ...generation, isServing: true }, build).catch((error) =>
       this.runtime.log("error", "Projection cannot be built", {

@@ -94,7 +94,11 @@ export class Projector {
     } catch (error) {
       if (!(error instanceof HandlerError)) throw error;
       const { shard, position, type, actor } = error.event;
-      this.failure = { error: error.message, event: { shard, position, type, actor }, at: this.runtime.clock.now() };
+      this.failure = {
+        error: error.message,
+        event: { shard, position, type, actor },
+        at: this.runtime.clock.now(),
+      };
       this.runtime.log("error", "Projection has stopped", {
         projection: this.projection.name,
         ...this.failure.event,
@@ -203,7 +207,9 @@ export class Projector {
   }
 
   /** What the handlers want written, up to the first that fails. */
-  #statements(events: readonly RecordedEvent[]): { statements: Statement[]; failed: HandlerError | undefined } {
+  #statements(
+    events: readonly RecordedEvent[],
+  ): { statements: Statement[]; failed: HandlerError | undefined } {
     const statements: Statement[] = [];
     for (const event of events) {
       const { type, key } = parseActorName(event.actor);
@@ -215,7 +221,9 @@ export class Projector {
           statements.push({ sql: this.#rename(sql), args });
         };
         const returned: unknown = handler(write, projected(this.runtime.registry.present(event), key));
-        if (returned instanceof Promise) throw new TypeError("Handler must be synchronous, but it returned a promise");
+        if (returned instanceof Promise) {
+          throw new TypeError("Handler must be synchronous, but it returned a promise");
+        }
       } catch (error) {
         statements.length = written;
         return { statements, failed: new HandlerError(event, error) };

@@ -22,7 +22,10 @@ export type InterruptibleDatabase = Database & { terminate?: () => void };
 export class QueryRunner {
   #database: Promise<InterruptibleDatabase> | undefined;
 
-  constructor(private readonly runtime: Runtime, private readonly open: () => Promise<InterruptibleDatabase>) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly open: () => Promise<InterruptibleDatabase>,
+  ) {}
 
   /** @throws {FolioError} `query-too-slow`, `query-failed`. */
   async run(query: RunnableQuery): Promise<{
@@ -51,16 +54,25 @@ export class QueryRunner {
     } catch (error) {
       if (isSlow) {
         const timeoutMs = limits.queryMsMax;
-        throw new FolioError("query-too-slow", `Query ${projection}/${name} took longer than ${timeoutMs} ms`, {
-          projection,
-          query: name,
-          timeoutMs,
-        });
+        throw new FolioError(
+          "query-too-slow",
+          `Query ${projection}/${name} took longer than ${timeoutMs} ms`,
+          {
+            projection,
+            query: name,
+            timeoutMs,
+          },
+        );
       }
       log("error", "Query failed", { projection, query: name, error: errorMessage(error) });
-      throw new FolioError("query-failed", `Query ${projection}/${name} failed`, { projection, query: name }, {
-        cause: error,
-      });
+      throw new FolioError(
+        "query-failed",
+        `Query ${projection}/${name} failed`,
+        { projection, query: name },
+        {
+          cause: error,
+        },
+      );
     } finally {
       cancel();
     }

@@ -46,7 +46,12 @@ export async function readLogPage(
       return [];
     }
     const { limit, type } = query;
-    const events = await readLog(shard.store.database, shard.number, { after, upTo, limit, types: type === undefined ? undefined : [type] });
+    const events = await readLog(shard.store.database, shard.number, {
+      after,
+      upTo,
+      limit,
+      types: type === undefined ? undefined : [type],
+    });
     // A full page may have left some out; otherwise everything up to the end was looked through.
     const end = events.length === limit ? events.at(-1)?.position ?? upTo : upTo;
     ends.set(shard.number, end);

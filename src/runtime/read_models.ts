@@ -30,7 +30,12 @@ export interface ProjectionStatus {
 /** Why a projection has stopped, and at which event. It goes on from there when its code is mended. */
 export interface ProjectionFailure {
   readonly error: string;
-  readonly event: { readonly shard: number; readonly position: number; readonly type: string; readonly actor: string };
+  readonly event: {
+    readonly shard: number;
+    readonly position: number;
+    readonly type: string;
+    readonly actor: string;
+  };
   readonly at: number;
 }
 

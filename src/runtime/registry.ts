@@ -1,27 +1,25 @@
 import type { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
-import { FolioError, type Issue } from "../core/errors.ts";
+import { FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
+import type { AnyProjection } from "../core/projection.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor;
+export type AnyModule = AnyActor | AnyProjection;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
+  readonly projections = new Map<string, AnyProjection>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
     for (const module of modules) {
-      if (module?.kind !== "actor") {
-        throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
-      }
-      if (this.actors.has(module.name)) {
-        throw new TypeError(`Cannot register: two actor types are called ${module.name}`);
-      }
-      this.actors.set(module.name, module);
+      if (module?.kind === "actor") add("actor types", this.actors, module);
+      else if (module?.kind === "projection") add("projections", this.projections, module);
+      else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
   }
 
@@ -71,15 +69,16 @@ export class Registry {
     const schema: z.ZodType = command.input;
     const parsed = schema.safeParse(request.input);
     if (parsed.success) return parsed.data;
-    const issues: Issue[] = parsed.error.issues.slice(0, ISSUES_MAX).map((issue) => ({
-      path: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
-      message: issue.message,
-    }));
-    throw new FolioError("invalid-input", `Input does not fit ${actor.name}/${request.command}`, { issues });
+    throw new FolioError("invalid-input", `Input does not fit ${actor.name}/${request.command}`, {
+      issues: issuesOf(parsed.error),
+    });
   }
 }
 
-const ISSUES_MAX = 20;
+function add<Module extends AnyModule>(kind: string, to: Map<string, Module>, module: Module): void {
+  if (to.has(module.name)) throw new TypeError(`Cannot register: two ${kind} are called ${module.name}`);
+  to.set(module.name, module);
+}
 
 function clip(name: string): string {
   return name.length > 64 ? `${name.slice(0, 64)}…` : name;

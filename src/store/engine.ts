@@ -93,7 +93,10 @@ export class LocalEngine implements ShardEngine {
       );
     } catch (error) {
       if (error instanceof DatabaseError && error.message.includes(fencedMessage)) {
-        throw new FencedError(`Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`, { cause: error });
+        throw new FencedError(
+          `Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`,
+          { cause: error },
+        );
       }
       throw new UnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
     }

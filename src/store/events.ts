@@ -110,7 +110,8 @@ export async function readLog(
   query: { after: number; upTo: number; limit: number; types?: readonly string[] | undefined },
 ): Promise<RecordedEvent[]> {
   const rows = await database.execute({
-    sql: `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR type IN (SELECT value FROM json_each(?3)))
+    sql:
+      `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR type IN (SELECT value FROM json_each(?3)))
       ORDER BY position LIMIT ?4`,
     args: [query.after, query.upTo, query.types ? JSON.stringify(query.types) : null, query.limit],
   });

@@ -18,6 +18,10 @@ export const shardMigrations: readonly Migration[] = [
 /** What a file is, written into it when it is made. Values are whole numbers or text. */
 export type Identity = Readonly<Record<string, string | number>>;
 
+const metaTables = ["meta", "read_meta"] as const;
+/** Which table says what a database is. */
+type MetaTable = (typeof metaTables)[number];
+
 /** A file that Folio will not touch: not its own, newer than the code, damaged, or of another shape. */
 export class UnusableStoreError extends Error {
   override readonly name = "UnusableStoreError";
@@ -35,8 +39,9 @@ export async function migrate(
   name: string,
   identity: Identity,
   migrations: readonly Migration[],
+  metaTable: MetaTable = "meta",
 ): Promise<void> {
-  const found = await readMeta(database, name);
+  const found = await readMeta(database, name, metaTable);
   if (found) {
     for (const [key, value] of Object.entries(identity)) {
       if (found[key] !== value) {
@@ -57,22 +62,26 @@ export async function migrate(
   const statements: Statement[] = [];
   if (!found) {
     statements.push({
-      sql: `CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID`,
+      sql: `CREATE TABLE ${metaTable} (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID`,
     });
     for (const [key, value] of Object.entries({ ...identity, epoch: 0 })) {
-      statements.push({ sql: `INSERT INTO meta VALUES (?, ?)`, args: [key, value] });
+      statements.push({ sql: `INSERT INTO ${metaTable} VALUES (?, ?)`, args: [key, value] });
     }
   }
   for (const sql of migrations.slice(version).flat()) statements.push({ sql });
   statements.push({
-    sql: `INSERT INTO meta VALUES ('schema', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1`,
+    sql: `INSERT INTO ${metaTable} VALUES ('schema', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1`,
     args: [migrations.length],
   });
   await database.batch(statements, "write");
 }
 
 /** The meta table as an object, or undefined where the database is empty. */
-async function readMeta(database: Database, name: string): Promise<Identity | undefined> {
+async function readMeta(
+  database: Database,
+  name: string,
+  metaTable: MetaTable,
+): Promise<Identity | undefined> {
   let tables: string[];
   try {
     const rows = await database.execute({ sql: `SELECT name FROM sqlite_schema WHERE type = 'table'` });
@@ -83,11 +92,13 @@ async function readMeta(database: Database, name: string): Promise<Identity | un
     });
   }
   if (tables.length === 0) return undefined;
-  if (!tables.includes("meta")) {
+  if (!tables.includes(metaTable)) {
+    // One database may hold both: on a server, a shard and the read models.
+    if (metaTables.some((other) => tables.includes(other))) return undefined;
     throw new UnusableStoreError(`Cannot use ${name}: it is a database of another program`);
   }
   try {
-    const rows = await database.execute({ sql: `SELECT key, value FROM meta` });
+    const rows = await database.execute({ sql: `SELECT key, value FROM ${metaTable}` });
     return Object.fromEntries(
       rows.map(([key, value]) => [String(key), typeof value === "number" ? value : String(value)]),
     );

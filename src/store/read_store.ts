@@ -72,7 +72,11 @@ export async function createGeneration(
 }
 
 /** Lets a generation serve, and drops all others, in one transaction. */
-export async function serveGeneration(database: Database, projection: string, generation: number): Promise<void> {
+export async function serveGeneration(
+  database: Database,
+  projection: string,
+  generation: number,
+): Promise<void> {
   await database.batch([
     {
       sql: `INSERT INTO projections VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET generation = ?2`,
@@ -83,7 +87,11 @@ export async function serveGeneration(database: Database, projection: string, ge
 }
 
 /** Drops one generation that does not serve. */
-export async function dropGeneration(database: Database, projection: string, generation: number): Promise<void> {
+export async function dropGeneration(
+  database: Database,
+  projection: string,
+  generation: number,
+): Promise<void> {
   await database.batch(await dropStatements(database, projection, (other) => other === generation), "write");
 }
 

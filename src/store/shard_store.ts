@@ -1,6 +1,7 @@
 import type { Database } from "./database.ts";
 import { LocalEngine, type ShardEngine } from "./engine.ts";
 import { migrate, shardMigrations } from "./migrations.ts";
+import { readMigrations } from "./read_store.ts";
 
 /** A shard's storage: the engine that orders its commits, and the database that they are applied to. */
 export interface ShardStore {
@@ -14,13 +15,18 @@ export interface ShardStore {
 /** Settings of a connection to a file; a server has its own. */
 const filePragmas = [
   "journal_mode = WAL",
-  // An acknowledged commit survives a power cut.
-  "synchronous = FULL",
   // Fewer checkpoints: a page that many commits touch is copied to the database once.
   "wal_autocheckpoint = 8000",
   "cache_size = -65536",
   "busy_timeout = 5000",
 ];
+
+/** Sets up a connection to a database that is known to be ours. */
+async function prepare(database: Database, synchronous: "FULL" | "NORMAL"): Promise<void> {
+  for (const pragma of [...filePragmas, `synchronous = ${synchronous}`]) {
+    await database.execute({ sql: `PRAGMA ${pragma}` });
+  }
+}
 
 /**
  * Opens one shard of a store of `shards`, setting it up if it is new.
@@ -33,11 +39,8 @@ export async function openShardStore(
 ): Promise<ShardStore> {
   const { name, shard, shards } = options;
   await migrate(database, name, { application: "folio", kind: "shard", shard, shards }, shardMigrations);
-  if (options.isFile) {
-    for (const pragma of filePragmas) {
-      await database.execute({ sql: `PRAGMA ${pragma}` });
-    }
-  }
+  // An acknowledged commit survives a power cut.
+  if (options.isFile) await prepare(database, "FULL");
   return {
     shard,
     engine: new LocalEngine(database),
@@ -47,4 +50,19 @@ export async function openShardStore(
       await database.close();
     },
   };
+}
+
+/**
+ * Opens the read database, setting it up if it is new.
+ *
+ * @throws {UnusableStoreError} When it is not the read database of a store of so many shards.
+ */
+export async function openReadStore(
+  database: Database,
+  options: { name: string; shards: number; isFile: boolean },
+): Promise<void> {
+  const identity = { application: "folio", kind: "read", shards: options.shards };
+  await migrate(database, options.name, identity, readMigrations, "read_meta");
+  // What a power cut takes from it is made again from the log.
+  if (options.isFile) await prepare(database, "NORMAL");
 }

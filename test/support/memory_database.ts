@@ -1,4 +1,4 @@
-import type { Database } from "../../src/store/database.ts";
+import { type Database, DatabaseError } from "../../src/store/database.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 
 /** A database in memory that outlives its runtimes, and whose reads can be held back or made to fail. */
@@ -41,7 +41,7 @@ export class MemoryDatabase implements Database {
   async #beforeRead(sql: string): Promise<void> {
     if (this.readFailures > 0 && this.failingReads.test(sql)) {
       this.readFailures--;
-      throw new Error("read failed, as planned");
+      throw new DatabaseError("read failed, as planned", "SQLITE_IOERR");
     }
     await this.#gate?.promise;
   }

@@ -18,17 +18,17 @@ export const forwarder = actor("forwarder", {
 });
 
 /**
- * Counts what it receives. One turn in fifty fails, and is tried again soon, so that kills also meet messages
- * that wait for their next attempt.
+ * Counts what it receives. Some turns fail, and are tried again, so that kills also meet messages that wait
+ * for their next attempt, and others that wait behind them.
  */
 export const inbox = actor("inbox", {
   initialState: () => ({ received: 0 }),
   events: { Received: z.object({ from: z.string(), n: z.int() }) },
   evolve: { Received: (state) => ({ received: state.received + 1 }) },
-  retry: { attemptsMax: 100, delayMs: 2, delayMsMax: 20 },
+  retry: { attemptsMax: 100, delayMs: 30, delayMsMax: 100 },
   commands: {
     receive: command(z.object({ from: z.string(), n: z.int() }), (turn, { from, n }) => {
-      if (turn.random() < 0.02) throw new Error("Bad luck");
+      if (turn.random() < 0.03) throw new Error("Bad luck");
       turn.emit("Received", { from, n });
     }),
   },

@@ -50,7 +50,9 @@ async function main(): Promise<void> {
   }
   const startedAt = performance.now();
   console.log(
-    `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, load average ${Deno.loadavg()[0]?.toFixed(2)} ` +
+    `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, load average ${
+      Deno.loadavg()[0]?.toFixed(2)
+    } ` +
       `at the start${values.quick ? ", quick" : ""}. On a busy machine look at the ratios, not at the rates.`,
   );
   for (const name of wanted) await sections[name]?.run(values.quick);

@@ -33,10 +33,21 @@ export async function benchInProcess(isQuick: boolean): Promise<void> {
   }
   printTable(
     `In process: raw group commit of the same rows against runtime.ask, ${KEYS} warm actors, 1 shard`,
-    ["commands", "raw, this thread", "raw, worker", "ask", "ratio", "raw p50 / p99", "ask p50 / p99", "floor"],
+    [
+      "commands",
+      "raw, this thread",
+      "raw, worker",
+      "ask",
+      "ratio",
+      "raw p50 / p99",
+      "ask p50 / p99",
+      "floor",
+    ],
     rows,
   );
-  console.log("\n  commands: in a raw commit; asked at the same time. Rates are commands/s. The ratio is to the better raw.");
+  console.log(
+    "\n  commands: in a raw commit; asked at the same time. Rates are commands/s. The ratio is to the better raw.",
+  );
 }
 
 function median(all: readonly Measured[]): Measured {

@@ -85,7 +85,9 @@ function parseLine<T = Load>(output: string): T {
 async function textOf(command: string, args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
   const decoder = new TextDecoder();
-  if (!success) throw new Error(`Load generator failed: ${command} ${args.join(" ")}\n${decoder.decode(stderr)}`);
+  if (!success) {
+    throw new Error(`Load generator failed: ${command} ${args.join(" ")}\n${decoder.decode(stderr)}`);
+  }
   return decoder.decode(stdout);
 }
 

@@ -41,5 +41,8 @@ export async function benchMemory(isQuick: boolean): Promise<void> {
 }
 
 function sizeOf(folder: string): number {
-  return [...Deno.readDirSync(folder)].reduce((sum, { name }) => sum + Deno.statSync(`${folder}/${name}`).size, 0);
+  return [...Deno.readDirSync(folder)].reduce(
+    (sum, { name }) => sum + Deno.statSync(`${folder}/${name}`).size,
+    0,
+  );
 }

@@ -31,6 +31,14 @@ print(0);
 function print(perSecond: number): void {
   const { rss, heapUsed, heapTotal, external } = Deno.memoryUsage();
   console.log(
-    JSON.stringify({ done, perSecond, rss, heapUsed, heapTotal, external, activationsMax: defaultLimits.activationsMax }),
+    JSON.stringify({
+      done,
+      perSecond,
+      rss,
+      heapUsed,
+      heapTotal,
+      external,
+      activationsMax: defaultLimits.activationsMax,
+    }),
   );
 }

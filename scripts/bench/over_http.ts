@@ -17,7 +17,16 @@ export async function benchOverHttp(isQuick: boolean): Promise<void> {
       const urls = { bare: await urlOf(bare), real: await urlOf(real) };
       printTable(
         `HTTP: bare Hono against the server, load from ${generator.name}, 1,000 actors, 1 shard`,
-        ["connections", "bare req/s", "Folio req/s", "ratio", "bare p50 / p99", "Folio p50 / p99", "not 2xx", "floor"],
+        [
+          "connections",
+          "bare req/s",
+          "Folio req/s",
+          "ratio",
+          "bare p50 / p99",
+          "Folio p50 / p99",
+          "not 2xx",
+          "floor",
+        ],
         await measureAll(generator, urls, isQuick),
       );
     } finally {
@@ -50,7 +59,10 @@ async function measureAll(
 }
 
 function rowOf(connections: number, allBare: readonly Load[], allReal: readonly Load[]): string[] {
-  const [bare, real] = [allBare, allReal].map((all) => medianBy(all, ({ perSecond }) => perSecond)) as [Load, Load];
+  const [bare, real] = [allBare, allReal].map((all) => medianBy(all, ({ perSecond }) => perSecond)) as [
+    Load,
+    Load,
+  ];
   const ratio = real.perSecond / bare.perSecond;
   const failed = [...allBare, ...allReal].reduce((sum, load) => sum + load.failed, 0);
   return [

@@ -30,7 +30,9 @@ export async function measureRawCommits(
   options: { commands: number; keys: number; warmUpMs: number; durationMs: number },
 ): Promise<Measured> {
   const url = `file:${folder}/shard-0.db`;
-  const database: Database = thread === "worker" ? await openWorkerDatabase({ url }) : openLibsqlDatabase({ url });
+  const database: Database = thread === "worker"
+    ? await openWorkerDatabase({ url })
+    : openLibsqlDatabase({ url });
   try {
     const store = await openShardStore(database, { name: url, shard: 0, shards: 1, isFile: true });
     const maker = new CommitMaker((await store.engine.acquire()).epoch, options.keys);

@@ -50,6 +50,9 @@ async function measureWay(folder: string, shards: number, send: Send, durationMs
     return send(runtime, keys[call % KEYS] ?? "", call);
   };
   await measure({ concurrency: CONCURRENCY, durationMs: durationMs / 3 }, next);
-  const { perSecond } = await measure({ concurrency: CONCURRENCY, durationMs, finish: () => runtime.drain() }, next);
+  const { perSecond } = await measure(
+    { concurrency: CONCURRENCY, durationMs, finish: () => runtime.drain() },
+    next,
+  );
   return perSecond;
 }

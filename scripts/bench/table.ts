@@ -1,13 +1,21 @@
 /** Prints rows under a title, columns as wide as they need to be; the first one to the left. */
-export function printTable(title: string, header: readonly string[], rows: readonly (readonly string[])[]): void {
+export function printTable(
+  title: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): void {
   const widths = header.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0))
   );
   const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))
+    cells.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)
+    )
       .join("  ").trimEnd();
   console.log(`\n${title}\n`);
-  for (const row of [header, widths.map((width) => "-".repeat(width)), ...rows]) console.log(`  ${line(row)}`);
+  for (const row of [header, widths.map((width) => "-".repeat(width)), ...rows]) {
+    console.log(`  ${line(row)}`);
+  }
 }
 
 export function count(value: number): string {

@@ -30,11 +30,18 @@ export async function checkAll(url: string, checked: Checked): Promise<void> {
   await inTurns(ledger.unchecked.splice(0), (command) => checkAcknowledged(url, command, checked));
   await inTurns(history.actors, (actor) => checkState(url, actor, checked));
   const keyed = [...ledger.acknowledged].filter(([{ key }]) => key !== undefined);
-  await inTurns(random.some(keyed, REPEATED), ([command, answer]) => checkRepeated(url, command, answer, checked));
+  await inTurns(
+    random.some(keyed, REPEATED),
+    ([command, answer]) => checkRepeated(url, command, answer, checked),
+  );
 }
 
 /** Nobody was told what became of it. If the server knows it now, it must be handled, or have been. */
-async function checkUnknown(url: string, command: Command, { ledger, history, violations }: Checked): Promise<void> {
+async function checkUnknown(
+  url: string,
+  command: Command,
+  { ledger, history, violations }: Checked,
+): Promise<void> {
   const found = await getJson(messageUrl(url, command.key ?? "", command.actor));
   if (!found || found.status === 404) return;
   const { status } = found.body;
@@ -57,7 +64,9 @@ async function checkAcknowledged(url: string, command: Command, checked: Checked
     const state = history.state(command.actor, version);
     const expected = state && replyOf(command.actor, state);
     if (version !== event.version || position !== event.position || !isSame(reply, expected)) {
-      violations.add(`${command.mark} was answered ${answer.text}, but is ${JSON.stringify({ event, expected })}`);
+      violations.add(
+        `${command.mark} was answered ${answer.text}, but is ${JSON.stringify({ event, expected })}`,
+      );
     }
   } else {
     const found = await getJson(messageUrl(url, answer.messageId, command.actor));
@@ -74,7 +83,9 @@ async function checkState(url: string, actor: string, { history, violations }: C
   const version = Number(found?.body.version);
   const expected = await history.awaitState(actor, version, QUIET_MS_MAX);
   if (!isSame(found?.body.state, expected)) {
-    violations.add(`State of ${actor} is ${JSON.stringify(found)}, but its events make ${JSON.stringify(expected)}`);
+    violations.add(
+      `State of ${actor} is ${JSON.stringify(found)}, but its events make ${JSON.stringify(expected)}`,
+    );
   }
 }
 

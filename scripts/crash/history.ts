@@ -50,17 +50,22 @@ export class History {
   }
 
   take(event: SeenEvent): void {
-    const where = `${event.actor} version ${event.version} (shard ${event.shard}, position ${event.position})`;
+    const where =
+      `${event.actor} version ${event.version} (shard ${event.shard}, position ${event.position})`;
     const log = this.shards[event.shard] ??= [];
     const previous = log.at(-1);
     const expected = (previous?.position ?? 0) + 1;
-    if (event.position !== expected) this.violations.add(`Reader expected position ${expected}, but got ${where}`);
+    if (event.position !== expected) {
+      this.violations.add(`Reader expected position ${expected}, but got ${where}`);
+    }
     if (previous && event.at < previous.at) this.violations.add(`Time went back at ${where}`);
     log.push(event);
 
     const states = this.#states.get(event.actor) ?? [initialState(event.actor)];
     this.#states.set(event.actor, states);
-    if (event.version !== states.length) this.violations.add(`Version ${states.length} was due, but got ${where}`);
+    if (event.version !== states.length) {
+      this.violations.add(`Version ${states.length} was due, but got ${where}`);
+    }
     states[event.version] = fold(states[event.version - 1] ?? initialState(event.actor), event);
 
     const message = `${event.messageId} ${event.actor}`;
@@ -93,7 +98,9 @@ export class History {
     }
     for (const [name, { forwarded, received }] of this.#forwards) {
       if (!forwarded || !received) continue;
-      if (received.causationId !== forwarded.messageId || received.correlationId !== forwarded.correlationId) {
+      if (
+        received.causationId !== forwarded.messageId || received.correlationId !== forwarded.correlationId
+      ) {
         this.violations.add(`Received ${name} does not name the message that caused it`);
       }
     }
@@ -122,7 +129,9 @@ export class History {
     if (command.key !== undefined && command.key !== event.messageId) {
       this.violations.add(`Message has the id ${event.messageId}, not its key ${command.key}: ${where}`);
     }
-    if (command.order) this.#checkPlace(`${command.order.sender} to ${event.actor}`, command.order.place, where);
+    if (command.order) {
+      this.#checkPlace(`${command.order.sender} to ${event.actor}`, command.order.place, where);
+    }
     if (event.type !== "Forwarded") return;
     for (const to of event.payload.to as string[]) {
       this.#meet(`${event.actor}:${event.version} to inbox/${to}`, { forwarded: event });
@@ -138,7 +147,9 @@ export class History {
 
   #checkPlace(way: string, place: number, where: string): void {
     const last = this.#places.get(way) ?? -1;
-    if (place <= last) this.violations.add(`Order was lost from ${way}: ${place} came after ${last}, at ${where}`);
+    if (place <= last) {
+      this.violations.add(`Order was lost from ${way}: ${place} came after ${last}, at ${where}`);
+    }
     this.#places.set(way, place);
   }
 

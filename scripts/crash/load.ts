@@ -1,13 +1,14 @@
 import type { Command, Mode } from "./ledger.ts";
 import { type Field, Sender } from "./senders.ts";
 
-const names = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index}`);
+const names = (letter: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `${letter}${index}`);
 const counters = names("c", 8);
 const accounts = names("a", 6);
 const forwarders = names("f", 4);
-const inboxes = names("i", 6);
+const inboxes = names("i", 4);
 
-/** A counter refuses to be incremented by more. */
+/** A counter refuses to be incremented by more; when these numbers are used up, other counters take over. */
 const BY_MAX = 1_000_000;
 const BURST = 16;
 
@@ -19,18 +20,22 @@ export function createSenders(field: Field): Sender[] {
 
 /** What all increments have in common. */
 abstract class Increments extends Sender {
-  protected increment(mode: Mode, options: { isKeyed: boolean; isOrdered: boolean; delayMs?: number }): Command {
-    const by = this.nextTag();
-    if (by > BY_MAX) throw new Error("has no numbers left: let there be fewer rounds");
-    const actor = `counter/${this.field.random.pick(counters)}`;
+  protected increment(
+    mode: Mode,
+    options: { isKeyed: boolean; isOrdered: boolean; delayMs?: number },
+  ): Command {
+    const tag = this.nextTag();
+    const by = tag % BY_MAX + 1;
+    const generation = Math.floor(tag / BY_MAX);
+    const actor = `counter/${this.field.random.pick(counters)}${generation === 0 ? "" : `-${generation}`}`;
     return {
       actor,
       command: "increment",
       input: { by },
       mark: `${actor} Incremented ${by}`,
       mode,
-      key: options.isKeyed ? `increment-${by}` : undefined,
-      order: options.isOrdered ? this.order(by) : undefined,
+      key: options.isKeyed ? `increment-${tag}` : undefined,
+      order: options.isOrdered ? this.order(tag) : undefined,
       delayMs: options.delayMs ?? 0,
     };
   }
@@ -39,7 +44,10 @@ abstract class Increments extends Sender {
 /** Unkeyed increments, many at the same time: nobody promises an order. */
 class Bursts extends Increments {
   protected async step(): Promise<void> {
-    const burst = Array.from({ length: BURST }, () => this.increment("ask", { isKeyed: false, isOrdered: false }));
+    const burst = Array.from(
+      { length: BURST },
+      () => this.increment("ask", { isKeyed: false, isOrdered: false }),
+    );
     await Promise.all(burst.map((command) => this.deliver(command)));
   }
 }
@@ -56,8 +64,10 @@ class Posts extends Increments {
 class Delays extends Increments {
   protected step(): Promise<void> {
     const { random } = this.field;
-    const delayMs = random.int(1, 400);
-    return this.deliver(this.increment("delayed", { isKeyed: random.chance(0.5), isOrdered: false, delayMs }));
+    const delayMs = random.int(1, random.chance(0.2) ? 1_000 : 200);
+    return this.deliver(
+      this.increment("delayed", { isKeyed: random.chance(0.5), isOrdered: false, delayMs }),
+    );
   }
 }
 

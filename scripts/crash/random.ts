@@ -32,7 +32,10 @@ export class Random {
   /** `count` different ones, in any order. */
   some<T>(items: readonly T[], count: number): T[] {
     const left = [...items];
-    return Array.from({ length: Math.min(count, left.length) }, () => left.splice(this.int(0, left.length - 1), 1))
+    return Array.from(
+      { length: Math.min(count, left.length) },
+      () => left.splice(this.int(0, left.length - 1), 1),
+    )
       .flat();
   }
 }

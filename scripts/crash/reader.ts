@@ -2,6 +2,7 @@ import { createParser } from "eventsource-parser";
 import type { SeenEvent } from "./fold.ts";
 import type { Gate } from "./gate.ts";
 import type { Random } from "./random.ts";
+import type { Violations } from "./violations.ts";
 
 /**
  * Follows a live stream through all kills: comes back with the `Last-Event-ID` of the last event it has
@@ -22,6 +23,7 @@ export class Reader {
     private readonly gate: Gate,
     private readonly path: string,
     private readonly random: Random,
+    private readonly violations: Violations,
     private readonly take: (event: SeenEvent) => void,
   ) {
     this.#ended = this.#run();
@@ -51,7 +53,10 @@ export class Reader {
     if (this.#lastEventId !== "") headers["last-event-id"] = this.#lastEventId;
     const response = await fetch(`${url}${this.path}`, { headers, signal });
     if (!response.ok || !response.body) {
-      await response.body?.cancel();
+      this.#isStopped = true;
+      this.violations.add(
+        `Live stream ${this.path} was answered ${response.status}: ${await response.text()}`,
+      );
       return;
     }
     this.connections++;
@@ -61,12 +66,20 @@ export class Reader {
         if (left <= 0) return; // as if it had not come
         left--;
         this.#lastEventId = id ?? this.#lastEventId;
-        this.take(JSON.parse(data));
+        this.#take(data);
       },
     });
     for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
       parser.feed(text);
       if (left <= 0) return this.#abort.abort();
+    }
+  }
+
+  #take(data: string): void {
+    try {
+      this.take(JSON.parse(data));
+    } catch (error) {
+      this.violations.add(`Live stream ${this.path} sent what cannot be: ${data} (${error})`);
     }
   }
 }

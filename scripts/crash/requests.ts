@@ -48,12 +48,17 @@ export async function sendMismatch(url: string, command: Command): Promise<numbe
 }
 
 /** @returns The status and the body; undefined when the connection was lost. */
-export async function getJson(url: string): Promise<{ status: number; body: Record<string, unknown> } | undefined> {
+export async function getJson(
+  url: string,
+): Promise<{ status: number; body: Record<string, unknown> } | undefined> {
   const response = await request(url, {});
   return response && { status: response.status, body: JSON.parse(response.text) };
 }
 
-async function request(url: string, init: RequestInit): Promise<{ status: number; text: string } | undefined> {
+async function request(
+  url: string,
+  init: RequestInit,
+): Promise<{ status: number; text: string } | undefined> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     return { status: response.status, text: await response.text() };

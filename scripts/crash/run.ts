@@ -1,4 +1,5 @@
-import { checkAll, checkLog, type Checked } from "./checks.ts";
+import { checkAll, type Checked, checkLog } from "./checks.ts";
+import type { SeenEvent } from "./fold.ts";
 import { Gate } from "./gate.ts";
 import { History } from "./history.ts";
 import { Ledger } from "./ledger.ts";
@@ -67,9 +68,17 @@ class Crashes {
   async run(): Promise<CrashReport> {
     const { rounds, seed, secondsMax, say } = this.options;
     const startedAt = performance.now();
-    const readers = [this.#follow("/events", (event) => this.#history.take(event)), this.#followOne("counter/c0")];
+    const readers = [
+      this.#follow("/events", (event) => this.#history.take(event)),
+      this.#followOne("counter/c0"),
+    ];
     const random = (salt: number) => new Random(seed * 1_000 + salt);
-    const field = { gate: this.#loadGate, ledger: this.#ledger, history: this.#history, violations: this.#violations };
+    const field = {
+      gate: this.#loadGate,
+      ledger: this.#ledger,
+      history: this.#history,
+      violations: this.#violations,
+    };
     const senders = createSenders({ ...field, random: random(1) }).map((sender) => sender.run());
     try {
       for (let round = 1; round <= rounds && this.#violations.count === 0; round++) {
@@ -115,7 +124,7 @@ class Crashes {
       if (target > 0) {
         const reached = this.#ledger.reached(target);
         this.#loadGate.open(url);
-        await Promise.race([reached, server.ended]);
+        await Promise.race([reached, server.ended, this.#violations.found]);
       }
       return `${isChecked ? "checked" : "not checked"}, then killed after ${target} acknowledged commands`;
     } finally {
@@ -147,7 +156,12 @@ class Crashes {
   }
 
   get #checked(): Checked {
-    return { ledger: this.#ledger, history: this.#history, violations: this.#violations, random: this.#random };
+    return {
+      ledger: this.#ledger,
+      history: this.#history,
+      violations: this.#violations,
+      random: this.#random,
+    };
   }
 
   #start(): Server {
@@ -155,8 +169,14 @@ class Crashes {
     return Server.start({ folder: this.folder, shards, modules: MODULES }, this.#violations);
   }
 
-  #follow(path: string, take: ConstructorParameters<typeof Reader>[3]): Reader {
-    return new Reader(this.#readGate, path, new Random(this.options.seed * 1_000 + 2), take);
+  #follow(path: string, take: (event: SeenEvent) => void): Reader {
+    return new Reader(
+      this.#readGate,
+      path,
+      new Random(this.options.seed * 1_000 + 2),
+      this.#violations,
+      take,
+    );
   }
 
   /** Follows one actor's stream, of which only the versions are checked. */

@@ -57,7 +57,10 @@ export abstract class Sender {
       const url = await gate.url();
       if (url === undefined) return;
       const isTwice = command.key !== undefined && this.field.random.chance(0.05);
-      const answers = await Promise.all([sendCommand(url, command), ...isTwice ? [sendCommand(url, command)] : []]);
+      const answers = await Promise.all([
+        sendCommand(url, command),
+        ...isTwice ? [sendCommand(url, command)] : [],
+      ]);
       const known = answers.filter(isAcknowledgement);
       this.#checkSame(command, known);
       const [answer] = known;

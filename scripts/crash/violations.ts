@@ -4,8 +4,15 @@ const KEPT_MAX = 50;
 export class Violations {
   readonly all: string[] = [];
   #left = 0;
+  readonly #found = Promise.withResolvers<void>();
+
+  /** Resolves with the first one. */
+  get found(): Promise<void> {
+    return this.#found.promise;
+  }
 
   add(what: string): void {
+    this.#found.resolve();
     if (this.all.length < KEPT_MAX) this.all.push(what);
     else this.#left++;
   }

@@ -79,11 +79,16 @@ class LineReader {
   #isEnded = false;
   #wake: () => void = () => {};
 
-  constructor(output: ReadableStream<Uint8Array>, private readonly onLine: (line: Record<string, unknown>) => void) {
+  constructor(
+    output: ReadableStream<Uint8Array>,
+    private readonly onLine: (line: Record<string, unknown>) => void,
+  ) {
     this.ended = this.#read(output);
   }
 
-  async next(isWanted: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown> | undefined> {
+  async next(
+    isWanted: (line: Record<string, unknown>) => boolean,
+  ): Promise<Record<string, unknown> | undefined> {
     while (true) {
       for (let line = this.#lines.shift(); line; line = this.#lines.shift()) if (isWanted(line)) return line;
       if (this.#isEnded) return undefined;

@@ -119,7 +119,6 @@ export class Projections implements ReadModels {
     }
   }
 
-  // deno-lint-ignore require-await -- async so that what is thrown here rejects
   async rebuild(name: string): Promise<ProjectionStatus> {
     const served = this.#find(name);
     if (!served.build) await this.#startBuild(served);

@@ -57,7 +57,8 @@ const RECOVERY_DELAY_MS_MAX = 5_000;
  * 1. At most one commit is on its way to the engine; the next one fills meanwhile.
  * 2. A release is called only when its commit, and so every commit before it, is durable.
  * 3. When a commit is lost, so is the open one, which was built on it; nothing of either is released.
- * 4. Whether a commit whose answer did not come is durable is decided by its id in the engine's head.
+ * 4. Whether a commit whose answer did not come is durable is decided by its id in the engine's head, once a
+ *    new epoch keeps it from landing later.
  */
 export class Committer {
   #open = new OpenCommit();
@@ -66,7 +67,7 @@ export class Committer {
   #index: number;
   #state: "open" | "recovering" | "closed" = "open";
   #idle: (() => void)[] = [];
-  readonly #epoch: number;
+  #epoch: number;
 
   constructor(
     private readonly engine: ShardEngine,
@@ -165,7 +166,7 @@ export class Committer {
       id: ids.next(),
       at: now(),
       events: commit.events,
-      messages: Array.from(commit.entries, (entry) => messageRow(entry.toRecord(shard))),
+      messages: Array.from(commit.entries, (entry) => messageRow(entry.toRecord(shard), entry.inputJson)),
       outbox: commit.outbox,
       relayed: commit.relayed,
       snapshots: commit.snapshots,
@@ -187,23 +188,14 @@ export class Committer {
   async #failed(error: unknown): Promise<void> {
     const lost = this.#inFlight;
     if (!lost) return;
-    if (error instanceof FencedError) {
-      const fenced = notOwner(this.world.shard);
-      this.#state = "closed";
-      this.#loseAll(fenced);
-      this.owner.fenced(fenced);
-      return;
-    }
+    if (error instanceof FencedError) return this.#fence();
     this.#state = "recovering";
     this.#wakeIdle();
-    const head = await this.#findHead();
-    if (!head || !this.#isRecovering()) return; // closed meanwhile
-    if (head.epoch !== this.#epoch) {
-      const fenced = notOwner(this.world.shard);
-      this.#state = "closed";
-      this.#loseAll(fenced);
-      this.owner.fenced(fenced);
-    } else if (head.id === lost.id) {
+    const head = await this.#recover();
+    if (!this.#isRecovering()) return; // closed meanwhile
+    if (!head) return this.#fence();
+    this.#epoch = head.epoch;
+    if (head.id === lost.id) {
       this.#state = "open";
       this.#succeeded();
     } else {
@@ -227,17 +219,25 @@ export class Committer {
     return this.#state === "recovering";
   }
 
-  /** Asks for the head until there is an answer. */
-  async #findHead(): Promise<Head | undefined> {
-    for (let delayMs = RECOVERY_DELAY_MS; this.#state === "recovering";) {
+  /** Asks where the shard is until there is an answer; undefined when it is another's, or this is closed. */
+  async #recover(): Promise<Head | undefined> {
+    for (let delayMs = RECOVERY_DELAY_MS; this.#isRecovering();) {
       try {
-        return await this.engine.head();
-      } catch {
+        return await this.engine.recover();
+      } catch (error) {
+        if (error instanceof FencedError) return undefined;
         await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));
         delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MS_MAX);
       }
     }
     return undefined;
+  }
+
+  #fence(): void {
+    const fenced = notOwner(this.world.shard);
+    this.#state = "closed";
+    this.#loseAll(fenced);
+    this.owner.fenced(fenced);
   }
 
   #loseAll(error: FolioError): void {

@@ -79,7 +79,7 @@ export class Dispatcher {
     if (entry.seq === 0) entry.seq = ++this.#messageSeq;
     if (!entry.stored) {
       open.turns++;
-      open.bytes += ENTRY_BYTES;
+      open.bytes += ENTRY_CHARS + entry.inputJson.length;
       open.releases.push({
         durable: () => {
           entry.stored = true;
@@ -235,6 +235,7 @@ export class Dispatcher {
       open.snapshots.push([activation.name, version, activation.actor?.fingerprint ?? "", snapshot]);
       open.bytes += snapshot.length;
     }
+    if (entry.durable || entry.named) open.bytes += result.replyChars + entry.inputJson.length;
     for (const send of result.sends) this.#send(message, send);
   }
 
@@ -422,7 +423,7 @@ export class Dispatcher {
 }
 
 /** What an admission counts for in a commit, beside its texts. */
-const ENTRY_BYTES = 500;
+const ENTRY_CHARS = 500;
 
 /** Whether a turn failed for want of room, which the caller may be told as it is. */
 function isFull(error: unknown): error is FolioError {

@@ -34,6 +34,7 @@ export class Entry {
   /** Set once the row is on disk. */
   stored = false;
   readonly waiters: Waiter[] = [];
+  #inputJson: string | undefined;
 
   constructor(
     readonly message: Message,
@@ -42,6 +43,11 @@ export class Entry {
     /** The input as its schema parsed it, where that has been done. */
     readonly parsedInput?: unknown,
   ) {}
+
+  /** The input as JSON text, made once. */
+  get inputJson(): string {
+    return this.#inputJson ??= JSON.stringify(this.message.input);
+  }
 
   static fromRecord(record: MessageRecord): Entry {
     const entry = new Entry(record, true, true);

@@ -4,6 +4,7 @@ import type { CommandRequest } from "../core/command.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
+import { isJson } from "../core/json.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { isMessageId, type Message, type MessageRecord, type Outcome } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
@@ -100,7 +101,12 @@ export class Runtime {
       shardOf: (actor) => shardOf(actor, options.stores.length),
     };
     const shards: Shard[] = [];
-    for (const store of options.stores) shards.push(await Shard.start(store, world));
+    try {
+      for (const store of options.stores) shards.push(await Shard.start(store, world));
+    } catch (error) {
+      await Promise.allSettled(shards.map((shard) => shard.close()));
+      throw error;
+    }
     return new Runtime(shards, world);
   }
 
@@ -141,7 +147,8 @@ export class Runtime {
     request: CommandRequest<Reply, Rejection>,
     options: Omit<SubmitOptions, "waitMs" | "deliverAt"> = {},
   ): Promise<AskResult<Reply, Rejection>> {
-    const answer = await this.submit(request, { ...options, waitMs: this.limits.requestWaitMsMax });
+    const copy = this.#copy(request);
+    const answer = await this.submit(copy, { ...options, waitMs: this.limits.requestWaitMsMax });
     if (answer.status === "accepted") {
       const id = answer.messageId;
       throw new FolioError("message-in-progress", `Message ${id} has not been handled yet, but it will be`, {
@@ -162,7 +169,10 @@ export class Runtime {
    * @throws {FolioError} As `submit` does.
    */
   async send(request: CommandRequest, options: Omit<SubmitOptions, "waitMs"> = {}): Promise<Accepted> {
-    const { messageId, correlationId, actor, shard } = await this.submit(request, { ...options, waitMs: 0 });
+    const { messageId, correlationId, actor, shard } = await this.submit(this.#copy(request), {
+      ...options,
+      waitMs: 0,
+    });
     return { status: "accepted", messageId, correlationId, actor, shard };
   }
 
@@ -303,6 +313,23 @@ export class Runtime {
   async stop(): Promise<void> {
     this.#isDraining = true;
     await Promise.all(this.shards.map((shard) => shard.close()));
+  }
+
+  /**
+   * A request from within this process, as it would have come from outside: JSON, bounded, and nobody else's.
+   *
+   * @throws {FolioError} `invalid-input`, `payload-too-large`.
+   */
+  #copy(request: CommandRequest): CommandRequest {
+    if (!isJson(request.input)) {
+      throw new FolioError("invalid-input", `Input of ${request.command} is not JSON`, { issues: [] });
+    }
+    const json = JSON.stringify(request.input);
+    const { payloadBytesMax: bytesMax } = this.limits;
+    if (json.length > bytesMax) {
+      throw new FolioError("payload-too-large", `Input must be no more than ${bytesMax} bytes`, { bytesMax });
+    }
+    return { ...request, input: JSON.parse(json) };
   }
 
   #promoteAfter(shard: Shard, entry: Entry, waitMs: number): () => void {

@@ -2,7 +2,6 @@ import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
-import { canonicalJson } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
@@ -17,8 +16,9 @@ import { Committer, notOwner } from "./committer.ts";
 import { Delays } from "./delays.ts";
 import { Directory } from "./directory.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { entryKey, Loader } from "./loader.ts";
+import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
+import { answerFrom, answerTwin, inProgress, Pending } from "./pending.ts";
 import type { Registry } from "./registry.ts";
 
 /** What all shards of a process share. */
@@ -63,9 +63,10 @@ export class Shard {
   readonly outboxFilled = new Signal();
   readonly number: number;
 
-  #state: "starting" | "open" | "draining" | "recovering" | "fenced" | "closed" = "starting";
+  #state: "starting" | "open" | "recovering" | "fenced" | "closed" = "starting";
+  #isDraining = false;
   readonly #directory = new Directory();
-  readonly #pending = new Map<string, Entry>();
+  readonly #pending = new Pending();
   readonly #watched = new Map<string, Signal>();
   readonly #committer: Committer;
   readonly #dispatcher: Dispatcher;
@@ -103,7 +104,7 @@ export class Shard {
         load: (activation) => this.#loader.load(activation),
         canAdmit: (actor, more) => this.#whyFull(actor, more),
         admit: (message) => void this.#admit(message, { durable: true, named: false }),
-        settled: (entry) => this.#settled(entry),
+        settled: (entry) => this.#pending.delete(entry),
         left: () => this.#depth--,
       },
       head,
@@ -127,7 +128,7 @@ export class Shard {
   }
 
   get isServing(): boolean {
-    return this.#state === "open" && this.#committer.isAccepting;
+    return this.#state === "open" && !this.#isDraining && this.#committer.isAccepting;
   }
 
   /** Messages waiting in memory. */
@@ -154,11 +155,10 @@ export class Shard {
   }
 
   #admit(message: Message, options: SubmitOptions, waiter?: Waiter): Entry {
-    const key = entryKey(message);
     const isKept = options.named || options.durable;
-    const twin = isKept ? this.#pending.get(key) : undefined;
+    const twin = isKept ? this.#pending.get(message) : undefined;
     if (twin) {
-      if (waiter) this.#answerTwin(twin, message, waiter);
+      if (waiter) answerTwin(twin, message, waiter);
       return twin;
     }
     const isDelayed = message.deliverAt > Math.max(message.enqueuedAt, this.world.clock.now());
@@ -168,7 +168,7 @@ export class Shard {
     const entry = new Entry(admitted, options.durable, options.named, options.parsedInput);
     entry.delayed = isDelayed;
     if (waiter) entry.waiters.push(waiter);
-    if (isKept) this.#pending.set(key, entry);
+    if (isKept) this.#pending.set(entry);
     if (options.named) {
       entry.ready = false;
       this.#loader.find(entry);
@@ -182,7 +182,7 @@ export class Shard {
   promote(entry: Entry): void {
     if (entry.durable || entry.outcome) return;
     entry.durable = true;
-    this.#pending.set(entryKey(entry.message), entry);
+    this.#pending.set(entry);
     if (entry.ready) this.#dispatcher.store(entry);
   }
 
@@ -219,15 +219,12 @@ export class Shard {
 
   /** Messages of an id that are in memory, each as it is now. */
   pendingById(id: string): MessageRecord[] {
-    const found: MessageRecord[] = [];
-    for (const entry of this.#pending.values()) {
-      if (entry.message.id !== id) continue;
+    return this.#pending.byId(id).map((entry) => {
       const record = entry.toRecord(this.number);
       const isSettled = record.handledAt !== null || record.status === "dead";
       // What its turn has decided is nobody's to know before it is on disk.
-      found.push(isSettled ? { ...record, status: "running", handledAt: null, outcome: null } : record);
-    }
-    return found;
+      return isSettled ? { ...record, status: "running", handledAt: null, outcome: null } : record;
+    });
   }
 
   /**
@@ -242,7 +239,7 @@ export class Shard {
     const entry = await this.#reserve(record, { ...edited, deliverAt: at, nextAttemptAt: null });
     const full = this.#whyFull(record.actor, ONE_MORE);
     if (full) {
-      this.#settled(entry);
+      this.#pending.delete(entry);
       throw full;
     }
     if (input !== undefined && entry.originalInput === undefined) entry.originalInput = record.input;
@@ -266,7 +263,7 @@ export class Shard {
     entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
     this.#dispatcher.store(entry);
     await this.#committer.flushed();
-    this.#settled(entry);
+    this.#pending.delete(entry);
   }
 
   /** Forgets outbox entries that have arrived. */
@@ -286,8 +283,9 @@ export class Shard {
 
   /** Takes no new messages from outside. Resolves when what has been handled so far is on disk. */
   async drain(): Promise<void> {
-    if (this.#state === "open") this.#state = "draining";
-    await this.#committer.idle();
+    if (this.#state === "open" || this.#state === "recovering") this.#isDraining = true;
+    // Whether it is lost is told to those who wait for it; here it is only over.
+    await this.#committer.flushed().catch(() => {});
   }
 
   /** Ends all work. What was acknowledged is on disk; whoever still waits is told to come again. */
@@ -300,7 +298,7 @@ export class Shard {
 
   #checkServing(): void {
     if (this.#state === "fenced") throw notOwner(this.number);
-    if (this.#state === "draining" || this.#state === "closed") throw draining();
+    if (this.#isDraining || this.#state === "closed") throw draining();
     if (!this.isServing) throw this.#unavailable();
   }
 
@@ -374,7 +372,7 @@ export class Shard {
       wantsOutcome: false,
       handled: () => {},
       failed: () => {},
-      admitted: () => this.#settled(entry),
+      admitted: () => this.#pending.delete(entry),
     });
   }
 
@@ -395,10 +393,9 @@ export class Shard {
 
   /** @returns False where the message is in memory already. */
   #remember(entry: Entry): boolean {
-    const key = entryKey(entry.message);
     // One that is still being looked up is a repeat of this one, and will be answered from the disk.
-    if (this.#pending.get(key)?.ready) return false;
-    this.#pending.set(key, entry);
+    if (this.#pending.get(entry.message)?.ready) return false;
+    this.#pending.set(entry);
     return true;
   }
 
@@ -420,7 +417,7 @@ export class Shard {
       if (entry.durable) this.#dispatcher.store(entry);
       if (entry.delayed) this.#delay(entry);
     } else {
-      this.#settled(entry);
+      this.#pending.delete(entry);
       this.#unqueue(entry);
       for (const waiter of entry.waiters.splice(0)) answerFrom(earlier, entry.message, waiter);
     }
@@ -429,19 +426,6 @@ export class Shard {
 
   #unqueue(entry: Entry): void {
     if (this.#directory.get(entry.message.actor)?.mailbox.remove(entry)) this.#depth--;
-  }
-
-  #answerTwin(twin: Entry, message: Message, waiter: Waiter): void {
-    if (!isSameContent(twin.toRecord(this.number), message)) waiter.failed(mismatch(message.id));
-    else if (twin.outcome) twin.waiters.push(waiter);
-    else if (waiter.wantsOutcome) waiter.failed(inProgress(message.id));
-    else if (twin.stored) waiter.admitted();
-    else twin.waiters.push(waiter);
-  }
-
-  #settled(entry: Entry): void {
-    const key = entryKey(entry.message);
-    if (this.#pending.get(key) === entry) this.#pending.delete(key);
   }
 
   #loadFailed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void {
@@ -460,7 +444,7 @@ export class Shard {
 
   /** Drops a message that is not on disk, and says so to whoever waits. */
   #abandon(entry: Entry, error: FolioError): void {
-    this.#settled(entry);
+    this.#pending.delete(entry);
     this.#unqueue(entry);
     for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
   }
@@ -477,7 +461,6 @@ export class Shard {
   /** Takes a dead letter, so that nobody else does anything about it meanwhile. */
   async #reserve(record: MessageRecord, changes: Partial<MessageRecord>): Promise<Entry> {
     this.#checkServing();
-    const key = entryKey(record);
     const place = Entry.fromRecord(record);
     if (!this.#remember(place)) throw inProgress(record.id);
     try {
@@ -488,12 +471,12 @@ export class Shard {
         throw new FolioError("unknown-message", `Message ${record.id} is no dead letter`, { id: record.id });
       }
       this.#checkServing();
-      if (this.#pending.get(key) !== place) throw this.#unavailable();
+      if (this.#pending.get(record) !== place) throw this.#unavailable();
       const entry = Entry.fromRecord({ ...now, ...changes });
-      this.#pending.set(key, entry);
+      this.#pending.set(entry);
       return entry;
     } catch (error) {
-      this.#settled(place);
+      this.#pending.delete(place);
       throw error instanceof FolioError ? error : this.#unavailable(error);
     }
   }
@@ -522,7 +505,7 @@ export class Shard {
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
     this.#delays = this.#newDelays(this.world.clock.now());
-    while (this.#state === "recovering" || this.#state === "draining") {
+    while (this.#state === "recovering") {
       try {
         this.#dispatcher.reset(head, await countOutbox(this.store.database));
         await this.#loadPending();
@@ -572,29 +555,4 @@ export class Shard {
 
 function draining(): FolioError {
   return new FolioError("draining", "This process is stopping", {});
-}
-
-function inProgress(id: string): FolioError {
-  return new FolioError("message-in-progress", `Message ${id} has not been handled yet`, { id });
-}
-
-function mismatch(id: string): FolioError {
-  return new FolioError("message-mismatch", `Message ${id} came before with other content`, { id });
-}
-
-function isSameContent(earlier: MessageRecord, message: Message): boolean {
-  const input = earlier.originalInput === undefined ? earlier.input : earlier.originalInput;
-  return earlier.command === message.command && canonicalJson(input) === canonicalJson(message.input);
-}
-
-/** Answers a repeated message from what became of the first one. */
-function answerFrom(earlier: MessageRecord, message: Message, waiter: Waiter): void {
-  if (!isSameContent(earlier, message)) waiter.failed(mismatch(message.id));
-  else if (earlier.outcome) waiter.handled(earlier.outcome);
-  else if (!waiter.wantsOutcome) waiter.admitted();
-  else if (earlier.status === "dead") {
-    waiter.failed(
-      new FolioError("handler-failed", `Message ${message.id} is a dead letter`, { actor: message.actor }),
-    );
-  } else waiter.failed(inProgress(message.id));
 }

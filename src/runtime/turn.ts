@@ -29,6 +29,7 @@ export type TurnResult =
     readonly events: readonly EmittedEvent[];
     readonly sends: readonly Send[];
     readonly reply: unknown;
+    readonly replyChars: number;
   }
   | { readonly kind: "rejected"; readonly rejection: string; readonly details: unknown }
   | { readonly kind: "failed"; readonly error: unknown };
@@ -67,7 +68,9 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
   try {
     const command = actor.commands.get(input.command);
     if (!command) throw new Error(`Actor type ${actor.name} has no command ${input.command}`);
-    const parsed = input.parsedInput === undefined ? command.input.parse(input.input) : input.parsedInput;
+    const parsed = deepFreeze(
+      input.parsedInput === undefined ? command.input.parse(input.input) : input.parsedInput,
+    );
     const returned: unknown = command(context, parsed);
     if (context.rejection) return context.rejection;
     if (returned instanceof Promise) {
@@ -75,14 +78,16 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
       throw new TypeError(`Handler of ${input.command} must be synchronous, but it returned a promise`);
     }
     const reply = command.reply ? command.reply.parse(returned) : returned ?? null;
-    checkJson("Reply", reply, world.limits.payloadBytesMax);
+    const replyJson = checkJson("Reply", reply, world.limits.payloadBytesMax);
     return {
       kind: "done",
       state: context.state,
       version: context.version,
       events: context.events,
       sends: context.sends,
-      reply,
+      // As whoever repeats the message will get it, from the disk.
+      reply: JSON.parse(replyJson),
+      replyChars: replyJson.length,
     };
   } catch (error) {
     return context.rejection ?? { kind: "failed", error };
@@ -183,12 +188,14 @@ class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
   }
 }
 
+const encoder = new TextEncoder();
+
 /** @returns The JSON text. @throws When there is none, or it is too long. */
 function checkJson(what: string, value: unknown, bytesMax: number): string {
   const json = JSON.stringify(value);
   if (json === undefined) throw new TypeError(`${what} is not JSON`);
-  if (json.length > bytesMax) {
-    throw new RangeError(`${what} is ${json.length} bytes: at most ${bytesMax} can be stored`);
-  }
+  // No character is more than three bytes of UTF-8 for each of its units.
+  const bytes = json.length * 3 <= bytesMax ? 0 : encoder.encode(json).byteLength;
+  if (bytes > bytesMax) throw new RangeError(`${what} is ${bytes} bytes: at most ${bytesMax} can be stored`);
   return json;
 }

@@ -34,11 +34,18 @@ export interface ShardEngine {
   /** Where the shard is now, whoever holds it. */
   head(): Promise<Head>;
   /**
+   * After an unknown outcome: takes a new epoch if the shard is still ours, so that a commit that is still on
+   * its way somewhere cannot land any more, and tells where the shard is. Safe to repeat.
+   *
+   * @throws {FencedError} When another holder has taken it.
+   */
+  recover(): Promise<Head>;
+  /**
    * Adds a commit behind index `expected`, and applies it to the shard's database.
    *
    * @returns The commit's index, once it is durable.
    * @throws {FencedError} When `expected` is not the newest index or the commit's epoch not the present one.
-   * @throws {UnavailableError} When the outcome is unknown; `head()` tells.
+   * @throws {UnavailableError} When the outcome is unknown; `recover()` tells.
    * @throws {RangeError} When the commit's index is not `expected` plus one.
    */
   append(expected: number, commit: Commit): Promise<number>;
@@ -64,6 +71,8 @@ const commitsPerRead = 64;
 /** The engine of one machine: the shard's own libSQL database keeps the order and holds the result. */
 export class LocalEngine implements ShardEngine {
   readonly #database: Database;
+  /** Tells this holder's epochs from those of others. */
+  readonly #holder = crypto.randomUUID();
   #appended = Promise.withResolvers<void>();
 
   constructor(database: Database) {
@@ -71,10 +80,28 @@ export class LocalEngine implements ShardEngine {
   }
 
   async acquire(): Promise<Head> {
-    const [, rows] = await this.#database.batch([
+    const [, , rows] = await this.#database.batch([
       { sql: `UPDATE meta SET value = value + 1 WHERE key = 'epoch'` },
+      {
+        sql: `INSERT INTO meta VALUES ('holder', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1`,
+        args: [this.#holder],
+      },
       { sql: headQuery },
     ], "write");
+    return headOf(rows?.[0]);
+  }
+
+  async recover(): Promise<Head> {
+    const [, rows, holders] = await this.#database.batch([
+      {
+        sql: `UPDATE meta SET value = value + 1
+          WHERE key = 'epoch' AND ? = (SELECT value FROM meta WHERE key = 'holder')`,
+        args: [this.#holder],
+      },
+      { sql: headQuery },
+      { sql: `SELECT value FROM meta WHERE key = 'holder'` },
+    ], "write");
+    if (holders?.[0]?.[0] !== this.#holder) throw new FencedError("Another holder has taken the shard");
     return headOf(rows?.[0]);
   }
 

@@ -58,13 +58,14 @@ export type MessageRow = [
 const columns = `seq, id, actor, command, input, original_input, correlation_id, causation_id, traceparent,
   expected_version, status, attempts, enqueued_at, deliver_at, next_attempt_at, handled_at, outcome, failures`;
 
-export function messageRow(record: MessageRecord): MessageRow {
+/** @param inputJson The input as JSON text, where that has been made already. */
+export function messageRow(record: MessageRecord, inputJson = JSON.stringify(record.input)): MessageRow {
   return [
     record.seq,
     record.id,
     record.actor,
     record.command,
-    JSON.stringify(record.input),
+    inputJson,
     record.originalInput === undefined ? null : JSON.stringify(record.originalInput),
     record.correlationId,
     record.causationId,

@@ -79,7 +79,7 @@ export class Served {
     expect(response.headers.get("content-type")).toBe("text/event-stream");
     expectCommonHeaders(response.headers);
     if (!response.body) throw new Error("A live stream has a body");
-    return new Live(response.body, this.clock);
+    return new Live(response.body);
   }
 
   /** Lets commits run until a message has come to an end. */
@@ -163,7 +163,7 @@ export class Live {
   #text = "";
   isOver = false;
 
-  constructor(body: ReadableStream<Uint8Array>, private readonly clock: VirtualClock) {
+  constructor(body: ReadableStream<Uint8Array>) {
     this.#reader = body.getReader();
   }
 
@@ -190,14 +190,6 @@ export class Live {
       if (frame.data !== undefined) events.push(frame);
     }
     return events;
-  }
-
-  /** What the next read gives once all has come to rest: undefined when it still waits. */
-  async pending(): Promise<Promise<string | undefined> | undefined> {
-    let isSettled = false;
-    const chunk = this.chunk().finally(() => isSettled = true);
-    await this.clock.settle();
-    return isSettled ? chunk : undefined;
   }
 
   cut(): Promise<void> {

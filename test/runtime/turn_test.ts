@@ -119,8 +119,9 @@ test("what a caller is given cannot be used to change the actor's state", async 
   const { world, ref } = await start();
   const result = await world.runtime.ask(ref.note({ n: 1 }));
   if (!result.ok) throw new Error("rejected");
-  expect(() => (result.reply as number[]).push(2)).toThrow(TypeError);
+  (result.reply as number[]).push(2); // a copy of its own
   const { state } = await world.runtime.state("naughty", "k");
+  expect((state as { list: number[] }).list).toEqual([1]);
   expect(() => (state as { list: number[] }).list.push(2)).toThrow(TypeError);
 });
 
@@ -170,3 +171,24 @@ test("requests that nobody can handle are refused before anything is done", asyn
   expect(await world.events()).toEqual([]);
   expect(await codeOf(runtime.ask(ref.note({ n: 1 })))).toHaveProperty("resolved");
 });
+
+// Would catch an input that cannot be stored failing the commit, and with it everyone else's turns.
+test.each([1n, new Date(0), Number.NaN, () => 1, new Map([["a", 1]])])(
+  "an input that is not JSON (%s) is refused at the door, and nobody else notices",
+  async (input) => {
+    const anything = actor("anything", {
+      initialState: () => 0,
+      events: { Took: z.object({}) },
+      evolve: { Took: (state) => state + 1 },
+      commands: { take: command(z.any(), (turn) => turn.emit("Took", {})) },
+    });
+    const world = await World.start({ modules: [anything] });
+    const good = world.runtime.send(anything.ref("k").take({ n: 1 }));
+    expect(await codeOf(world.runtime.send(anything.ref("k").take(input)))).toBe("invalid-input");
+    expect(await codeOf(world.runtime.ask(anything.ref("k").take(input), { messageId: "m" }))).toBe(
+      "invalid-input",
+    );
+    await good;
+    expect((await world.runtime.state("anything", "k")).version).toBe(1);
+  },
+);

@@ -90,6 +90,28 @@ describe.each(databaseKinds)("the engine on a database $kind", (kind) => {
     expect((await earlier.head()).index).toBe(2);
   });
 
+  // Would catch a commit that lands after its callers were told that it was lost.
+  test("keeps a commit from landing late, once its holder has recovered", async () => {
+    const { engine, database } = await openEngine();
+    await appendAll(engine, 1, 1);
+    const before = await dump(database);
+    const head = await engine.recover();
+    expect(head).toMatchObject({ index: 1, id: before.commits?.[0]?.[2], epoch: 2 });
+    await expect(engine.append(1, commitOf(2))).rejects.toThrow(FencedError);
+    expect(await engine.recover()).toMatchObject({ index: 1, epoch: 3 });
+    expect(await engine.append(1, commitOf(2, { epoch: 3 }))).toBe(2);
+  });
+
+  // Would catch two processes that take the shard from each other for ever.
+  test("does not give a shard back to a holder that recovers after another has taken it", async () => {
+    const { engine, database } = await openEngine();
+    const later = new LocalEngine(database);
+    const { epoch } = await later.acquire();
+    await expect(engine.recover()).rejects.toThrow(FencedError);
+    expect(await later.head()).toMatchObject({ epoch });
+    expect(await later.append(0, commitOf(1, { epoch }))).toBe(1);
+  });
+
   // Would catch a gap in the order of commits, which no reader could ever get past.
   test.each([-1, 0, 1, 3, 4])("refuses a commit with index %i behind index 1", async (index) => {
     const { engine, database } = await openEngine();

@@ -13,7 +13,7 @@ export class FaultyEngine implements ShardEngine {
   readonly written: Commit[] = [];
   /** Appends that were asked for, written or not. */
   attempts = 0;
-  /** `head` fails so many more times. */
+  /** `recover` fails so many more times. */
   headFailures = 0;
   readonly #faults: Fault[] = [];
   #gate: PromiseWithResolvers<void> | undefined;
@@ -45,12 +45,16 @@ export class FaultyEngine implements ShardEngine {
   }
 
   head(): Promise<Head> {
+    return this.inner.head();
+  }
+
+  recover(): Promise<Head> {
     if (this.#isDead) return new Promise(() => {});
     if (this.headFailures > 0) {
       this.headFailures--;
-      return Promise.reject(new UnavailableError("head failed, as planned"));
+      return Promise.reject(new UnavailableError("recover failed, as planned"));
     }
-    return this.inner.head();
+    return this.inner.recover();
   }
 
   async append(expected: number, commit: Commit): Promise<number> {

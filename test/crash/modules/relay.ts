@@ -25,7 +25,7 @@ export const inbox = actor("inbox", {
   initialState: () => ({ received: 0 }),
   events: { Received: z.object({ from: z.string(), n: z.int() }) },
   evolve: { Received: (state) => ({ received: state.received + 1 }) },
-  retry: { attemptsMax: 100, delayMs: 30, delayMsMax: 100 },
+  retry: { attemptsMax: 100, delayMs: 80, delayMsMax: 200 },
   commands: {
     receive: command(z.object({ from: z.string(), n: z.int() }), (turn, { from, n }) => {
       if (turn.random() < 0.03) throw new Error("Bad luck");

@@ -1,0 +1,75 @@
+import { FolioError } from "../core/errors.ts";
+import { canonicalJson } from "../core/json.ts";
+import type { Message, MessageRecord } from "../core/message.ts";
+import type { Entry, Waiter } from "./mailbox.ts";
+
+/** The kept messages of a shard from their arrival until their outcome is on disk, by id and actor. */
+export class Pending {
+  /** Nearly always one of an id. */
+  readonly #byId = new Map<string, Entry[]>();
+
+  get(message: { id: string; actor: string }): Entry | undefined {
+    return this.#byId.get(message.id)?.find((entry) => entry.message.actor === message.actor);
+  }
+
+  /** Takes the place of one with the same id and actor. */
+  set(entry: Entry): void {
+    const { id, actor } = entry.message;
+    const others = this.#byId.get(id)?.filter((other) => other.message.actor !== actor) ?? [];
+    this.#byId.set(id, [...others, entry]);
+  }
+
+  /** Removes this entry, and not another one that has taken its place. */
+  delete(entry: Entry): void {
+    const { id } = entry.message;
+    const left = this.#byId.get(id)?.filter((other) => other !== entry) ?? [];
+    if (left.length === 0) this.#byId.delete(id);
+    else this.#byId.set(id, left);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+  }
+
+  /** All of one id: one for each actor that was sent it. */
+  byId(id: string): readonly Entry[] {
+    return this.#byId.get(id) ?? [];
+  }
+
+  *values(): Iterable<Entry> {
+    for (const entries of this.#byId.values()) yield* entries;
+  }
+}
+
+/** Answers a repeated message when the first one is still pending. */
+export function answerTwin(twin: Entry, message: Message, waiter: Waiter): void {
+  if (!isSameContent(twin.toRecord(0), message)) waiter.failed(mismatch(message.id));
+  else if (twin.outcome) twin.waiters.push(waiter);
+  else if (waiter.wantsOutcome) waiter.failed(inProgress(message.id));
+  else if (twin.stored) waiter.admitted();
+  else twin.waiters.push(waiter);
+}
+
+/** Answers a repeated message from what the disk says became of the first one. */
+export function answerFrom(earlier: MessageRecord, message: Message, waiter: Waiter): void {
+  if (!isSameContent(earlier, message)) waiter.failed(mismatch(message.id));
+  else if (earlier.outcome) waiter.handled(earlier.outcome);
+  else if (!waiter.wantsOutcome) waiter.admitted();
+  else if (earlier.status === "dead") {
+    const { id, actor } = message;
+    waiter.failed(new FolioError("handler-failed", `Message ${id} is a dead letter`, { actor }));
+  } else waiter.failed(inProgress(message.id));
+}
+
+export function inProgress(id: string): FolioError {
+  return new FolioError("message-in-progress", `Message ${id} has not been handled yet`, { id });
+}
+
+function mismatch(id: string): FolioError {
+  return new FolioError("message-mismatch", `Message ${id} came before with other content`, { id });
+}
+
+function isSameContent(earlier: MessageRecord, message: Message): boolean {
+  const input = earlier.originalInput === undefined ? earlier.input : earlier.originalInput;
+  return earlier.command === message.command && canonicalJson(input) === canonicalJson(message.input);
+}

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { runCrashes } from "../../scripts/crash/run.ts";
+
+// Would catch an acknowledgement that leaves before its commit is on disk, a message that is lost or handled
+// twice between two lives of the server, a mailbox that comes back in another order, a gap in the log, and a
+// live reader that misses or repeats an event. `deno task crash` does the same for longer.
+test.each([{ shards: 1, seed: 11 }, { shards: 4, seed: 12 }])(
+  "a server killed under load again and again keeps every promise, with $shards shards (seed $seed)",
+  async ({ shards, seed }) => {
+    const report = await runCrashes({
+      rounds: 6,
+      seed,
+      shards,
+      acknowledgedMax: 400,
+      killsStarting: false,
+      say: () => {},
+    });
+    expect(report.violations.all).toEqual([]);
+    // Otherwise there was nothing that could have gone wrong.
+    expect(report).toMatchObject({ kills: 6 });
+    expect(report.acknowledged).toBeGreaterThan(100);
+    expect(report.repeated).toBeGreaterThan(10);
+    expect(report.forwards).toBeGreaterThan(10);
+  },
+  60_000,
+);

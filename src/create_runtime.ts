@@ -5,6 +5,7 @@ import type { Log } from "./core/log.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
+import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
@@ -35,6 +36,7 @@ export interface CreateRuntimeOptions {
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
 export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
+  readonly reactors: Reactors;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -93,10 +95,12 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const openQueries = () =>
       folder ? openDatabase(folder.databaseUrl("read.db")) : Promise.resolve(readDatabase);
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, openQueries));
-    const processors = [new Relay(runtime), new Pruner(runtime), projections];
+    const reactors = new Reactors(runtime);
+    const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors];
     for (const processor of processors) await processor.start();
     return Object.assign(runtime, {
       projections,
+      reactors,
       async [Symbol.asyncDispose]() {
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();

@@ -13,7 +13,7 @@ const SINGLE_FLOOR = 3;
 export async function benchInProcess(isQuick: boolean): Promise<void> {
   const rounds = isQuick ? 1 : 3;
   const warmUpMs = isQuick ? 200 : 400;
-  const durationMs = isQuick ? 500 : 1_000;
+  const durationMs = isQuick ? 500 : 800;
   const rows: string[][] = [];
   for (const size of SIZES) {
     const raw: Record<Thread, Measured[]> = { calling: [], worker: [] };

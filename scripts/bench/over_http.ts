@@ -41,7 +41,7 @@ async function measureAll(
   isQuick: boolean,
 ): Promise<string[][]> {
   const rounds = isQuick ? 1 : 3;
-  const durationS = isQuick ? 2 : 4;
+  const durationS = isQuick ? 2 : 3;
   // Warms both up, and every actor: 256 connections touch 1,000 keys many times over in this time.
   for (const url of [urls.bare, urls.real]) await generator.run(url, { connections: 256, durationS: 2 });
   const rows: string[][] = [];

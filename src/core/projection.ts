@@ -1,28 +1,12 @@
 import { z } from "zod";
-import { type Actor, type AnyActor, checkName } from "./actor.ts";
-import type { EventSchemas, PayloadOf } from "./event.ts";
+import { type AnyActor, checkName } from "./actor.ts";
+import { type EventHandlers, eventHandlers, type SourceEvent } from "./subscription.ts";
 
 /** A value that SQL takes. */
 export type SqlArgument = string | number | null;
 
 /** Changes rows: any SQL statement on the projection's own tables. It runs after the handler has returned. */
 export type Write = (sql: string, args?: readonly SqlArgument[]) => void;
-
-/** An event as a projection sees it. */
-export interface ProjectedEvent<Payload = unknown> {
-  readonly payload: Payload;
-  /** `type/key` of the actor that recorded it. */
-  readonly actor: string;
-  readonly key: string;
-  readonly version: number;
-  readonly type: string;
-  readonly shard: number;
-  readonly position: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-  readonly messageId: string;
-  readonly correlationId: string;
-}
 
 /** A question that a projection answers: what it takes, the SQL that answers it, and what each row is. */
 export interface QueryDefinition<Input extends z.ZodType = z.ZodType, Row extends z.ZodType = z.ZodType> {
@@ -46,25 +30,6 @@ export function query<Input extends z.ZodObject, Row extends z.ZodObject>(
   return { input, row, sql };
 }
 
-type EventsOf<A> = A extends Actor<string, infer _State, infer Events, infer _Rejections, infer _Commands>
-  ? Events extends EventSchemas ? Events : never
-  : never;
-
-/** One function an event, by `actor-type/Event`. */
-type Handlers<Source extends AnyActor> = {
-  [A in Source as `${A["name"]}/${keyof EventsOf<A> & string}`]?: never;
-} extends infer Keys ? {
-    [Name in keyof Keys]?: (
-      write: Write,
-      event: ProjectedEvent<
-        Name extends `${infer Type}/${infer Event}`
-          ? PayloadOf<EventsOf<Extract<Source, { name: Type }>>[Event]>
-          : never
-      >,
-    ) => void;
-  }
-  : never;
-
 /** A read model, as `projection(...)` makes it. */
 export interface Projection<
   Name extends string = string,
@@ -75,7 +40,7 @@ export interface Projection<
   readonly version: number;
   readonly tables: readonly string[];
   /** By `actor-type/Event`. */
-  readonly on: ReadonlyMap<string, (write: Write, event: ProjectedEvent) => void>;
+  readonly on: ReadonlyMap<string, (write: Write, event: SourceEvent) => void>;
   readonly queries: ReadonlyMap<string, QueryDefinition>;
   /** Only in types. */
   readonly __types?: { queries: Queries };
@@ -128,7 +93,7 @@ export function projection<
     readonly version: number;
     readonly from: readonly Source[];
     readonly tables: readonly string[];
-    readonly on: Handlers<Source>;
+    readonly on: EventHandlers<Source, Write>;
     readonly queries: Queries;
   },
 ): Projection<Name, Queries> {
@@ -136,17 +101,7 @@ export function projection<
   if (!Number.isSafeInteger(parts.version) || parts.version < 1) {
     throw new TypeError(`Cannot define projection ${name}: version must be a whole number from 1`);
   }
-  const on = new Map<string, (write: Write, event: ProjectedEvent) => void>();
-  for (const [event, handler] of Object.entries(parts.on)) {
-    const [type, eventType] = event.split("/");
-    const source = parts.from.find((actor) => actor.name === type);
-    if (!source?.events.has(eventType ?? "")) {
-      throw new TypeError(`Cannot define projection ${name}: no actor of its sources has the event ${event}`);
-    }
-    if (typeof handler === "function") {
-      on.set(event, handler as (write: Write, event: ProjectedEvent) => void);
-    }
-  }
+  const on = eventHandlers<Write>(`projection ${name}`, parts.from, parts.on);
   for (const queryName of Object.keys(parts.queries)) {
     checkName(`query of ${name}`, queryName, /^(?!rebuild$)[a-z][a-z0-9-]{0,63}$/);
   }

@@ -23,7 +23,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     const { type, key, command } = c.req.param();
     const { limits, clock } = runtime;
     const { isAsync, ...options } = readCommandHeaders(c, limits, clock.now());
-    const input = await readJson(c, limits, clock);
+    const input = await readJson(c, runtime);
     const headers: Record<string, string> = {};
     if (options.messageId !== undefined) headers["folio-message-id"] = options.messageId;
     if (options.correlationId !== undefined) headers["folio-correlation-id"] = options.correlationId;

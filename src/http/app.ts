@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
-import type { ReadModels } from "../runtime/read_models.ts";
+import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DatabaseError } from "../store/database.ts";
 import { actorRoutes } from "./actor_routes.ts";
@@ -14,6 +14,12 @@ import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
+
+/** A runtime with what follows its log, where there is such. */
+export type ServedRuntime = Runtime & {
+  readonly projections?: ReadModels;
+  readonly reactors?: { list(): ReactorStatus[] };
+};
 
 /** How the app meets its clients. */
 export interface AppOptions {
@@ -35,7 +41,7 @@ export interface AppOptions {
  * ```
  */
 export function createApp(
-  runtime: Runtime & { readonly projections?: ReadModels },
+  runtime: ServedRuntime,
   options: AppOptions = {},
 ): Hono {
   const app = new Hono();

@@ -20,7 +20,7 @@ const RedriveAll = z.strictObject({ ...filter, limit: z.int().min(1).max(10_000)
 
 /** Messages that used up their attempts: look, put back, discard. */
 export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
-  const { deadLetters, limits, clock } = runtime;
+  const { deadLetters, limits } = runtime;
 
   app.get("/dead-letters", async (c) => {
     const { after, limit, ...wanted } = readQuery(c, {
@@ -34,7 +34,7 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
 
   app.post("/dead-letters/redrive", async (c) => {
     readQuery(c, {});
-    const { limit, ...wanted } = parseBody(RedriveAll, await readJson(c, limits, clock));
+    const { limit, ...wanted } = parseBody(RedriveAll, await readJson(c, runtime));
     return json(200, await deadLetters.redriveAll(wanted, limit));
   });
 
@@ -45,7 +45,7 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
 
   app.post("/dead-letters/:id/redrive", async (c) => {
     const { actor } = readQuery(c, which);
-    const { input } = parseBody(RedriveOne, await readJson(c, limits, clock));
+    const { input } = parseBody(RedriveOne, await readJson(c, runtime));
     const { id, actor: of } = await deadLetters.redrive(readMessageId(c), { actor, input });
     return json(202, { messageId: id, actor: of, status: "queued" }, {
       location: `/messages/${encodeURIComponent(id)}`,

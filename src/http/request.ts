@@ -174,18 +174,26 @@ function readDelivery(
   return at;
 }
 
+/** What the reading of a body depends on, beside the body. */
+export interface BodyReader {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly isDraining: boolean;
+}
+
 /**
  * The body as JSON; an empty one is `{}`. It must say that it is JSON, which no web page can make a browser
  * send to another origin unasked.
  */
-export async function readJson(c: Context, limits: Limits, clock: Clock): Promise<unknown> {
+export async function readJson(c: Context, server: BodyReader): Promise<unknown> {
+  const { limits } = server;
   const contentType = c.req.header("content-type");
   if (contentType !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
       contentType: contentType.slice(0, 100),
     });
   }
-  const bytes = await readBody(c, limits, clock);
+  const bytes = await readBody(c, server);
   if (bytes.byteLength === 0) return {};
   if (contentType === undefined) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
@@ -212,12 +220,12 @@ export async function readJson(c: Context, limits: Limits, clock: Clock): Promis
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** The body's bytes, given up when they are too many or too slow. */
-async function readBody(c: Context, limits: Limits, clock: Clock): Promise<Uint8Array> {
-  const { payloadBytesMax, bodyReadMsMax } = limits;
+async function readBody(c: Context, server: BodyReader): Promise<Uint8Array> {
+  const { payloadBytesMax, bodyReadMsMax } = server.limits;
   const declared = Number(c.req.header("content-length") ?? NaN);
   if (declared > payloadBytesMax) throw tooLarge(payloadBytesMax);
   const late = Promise.withResolvers<never>();
-  const cancelTimer = clock.after(bodyReadMsMax, () => {
+  const cancelTimer = server.clock.after(bodyReadMsMax, () => {
     late.reject(
       new FolioError("body-timeout", `Body did not arrive within ${bodyReadMsMax} ms`, {
         timeoutMs: bodyReadMsMax,
@@ -229,7 +237,10 @@ async function readBody(c: Context, limits: Limits, clock: Clock): Promise<Uint8
     const body = Number.isNaN(declared) ? readChunks(c.req.raw.body, payloadBytesMax) : c.req.raw.bytes();
     return await Promise.race([body, late.promise]);
   } catch (error) {
-    throw error instanceof FolioError ? error : malformed("body", "Body did not arrive whole");
+    if (error instanceof FolioError) throw error;
+    // A server that stops takes no more of a body: that is not its sender's fault.
+    if (server.isDraining) throw new FolioError("draining", "This process is stopping", {});
+    throw malformed("body", "Body did not arrive whole");
   } finally {
     cancelTimer();
   }

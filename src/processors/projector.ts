@@ -1,4 +1,5 @@
-import type { AnyProjection, ProjectedEvent, SqlArgument } from "../core/projection.ts";
+import type { AnyProjection, SqlArgument } from "../core/projection.ts";
+import type { SourceEvent } from "../core/subscription.ts";
 import { errorMessage } from "../core/errors.ts";
 import { type RecordedEvent } from "../core/event.ts";
 import { parseActorName } from "../core/message.ts";
@@ -249,7 +250,7 @@ function isSqlFault(error: unknown): boolean {
     !String(error).includes("checkpoints.position");
 }
 
-function projected(event: RecordedEvent, key: string): ProjectedEvent {
+function projected(event: RecordedEvent, key: string): SourceEvent {
   const { payload, actor, version, type, shard, position, at, messageId, correlationId } = event;
   return { payload, actor, key, version, type, shard, position, at, messageId, correlationId };
 }

@@ -48,11 +48,11 @@ export class Relay {
    * @returns Whether something had to stay.
    */
   async runOnce(source: Shard): Promise<boolean> {
-    let isLeft = false;
-    for (const target of this.runtime.shards) {
-      if (target !== source && await this.#carry(source, target)) isLeft = true;
-    }
-    return isLeft;
+    // Side by side: a shard that is slow to take them holds back none that are for others.
+    const targets = this.runtime.shards.filter((target) => target !== source);
+    const outcomes = await Promise.allSettled(targets.map((target) => this.#carry(source, target)));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return outcomes.some((outcome) => outcome.status === "fulfilled" && outcome.value);
   }
 
   #wake(source: Shard): void {

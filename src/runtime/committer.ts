@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Limits } from "../config.ts";
+import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
 import { FencedError, type Head, type ShardEngine } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
@@ -24,6 +25,7 @@ class OpenCommit {
   readonly outbox: OutboxRow[] = [];
   readonly relayed: number[] = [];
   readonly snapshots: SnapshotRow[] = [];
+  readonly checkpoints: CheckpointRow[] = [];
   prune: Commit["prune"] = null;
   readonly releases: Release[] = [];
   turns = 0;
@@ -31,7 +33,8 @@ class OpenCommit {
 
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
-      this.relayed.length > 0 || this.snapshots.length > 0 || this.prune !== null;
+      this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
+      this.prune !== null;
   }
 }
 
@@ -170,6 +173,7 @@ export class Committer {
       outbox: commit.outbox,
       relayed: commit.relayed,
       snapshots: commit.snapshots,
+      checkpoints: commit.checkpoints,
       prune: commit.prune,
     };
   }

@@ -1,11 +1,11 @@
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
-import type { Message } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
-import { runTurn, type Send, type TurnResult, type TurnWorld } from "./turn.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { runTurn, type TurnResult, type TurnWorld } from "./turn.ts";
 import type { World } from "./shard.ts";
 
 /** What the dispatcher needs of its shard. */
@@ -13,11 +13,9 @@ export interface DispatcherOwner {
   readonly world: World;
   readonly shard: number;
   readonly committer: Committer;
+  readonly outgoing: Outgoing;
   activation(actor: string): Activation;
   load(activation: Activation): void;
-  /** Why an actor cannot take so many more messages, with so many for all of the shard, if it cannot. */
-  canAdmit(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined;
-  admit(message: Message): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
   /** A message has left its mailbox. */
@@ -37,26 +35,21 @@ const ERROR_CHARS_MAX = 2_000;
  * 4. The times that turns see never decrease within a shard.
  */
 export class Dispatcher {
-  /** Messages for other shards, on disk or about to be. */
-  outboxDepth: number;
   #ready: Activation[] = [];
   #running = false;
   #stopped = false;
   #position: number;
   #messageSeq: number;
-  #outboxSeq: number;
   #lastAt: number;
   #durablePosition: number;
   readonly #turnWorld: { -readonly [K in keyof TurnWorld]: TurnWorld[K] };
 
-  constructor(private readonly owner: DispatcherOwner, head: Head, outboxDepth: number) {
+  constructor(private readonly owner: DispatcherOwner, head: Head) {
     const { ids, limits, registry } = owner.world;
     this.#turnWorld = { now: 0, ids, limits, checkRequest: (request) => void registry.parse(request) };
     this.#position = this.#durablePosition = head.position;
     this.#messageSeq = head.messageSeq;
-    this.#outboxSeq = head.outboxSeq;
     this.#lastAt = Math.max(head.at, owner.world.clock.now());
-    this.outboxDepth = outboxDepth;
   }
 
   /** Position of the newest event on disk. */
@@ -65,12 +58,10 @@ export class Dispatcher {
   }
 
   /** Goes on from a head, after a commit was lost. */
-  reset(head: Head, outboxDepth: number): void {
+  reset(head: Head): void {
     this.#ready = [];
     this.#position = this.#durablePosition = head.position;
     this.#messageSeq = head.messageSeq;
-    this.#outboxSeq = head.outboxSeq;
-    this.outboxDepth = outboxDepth;
   }
 
   /** Lets a message's row be written, or written again, with the open commit. */
@@ -181,7 +172,7 @@ export class Dispatcher {
         position: this.#position,
       });
     }
-    const full = this.#whyNoRoom(result.sends);
+    const full = this.owner.outgoing.whyNoRoom(result.sends);
     if (full) return this.#failed(activation, entry, full);
     let snapshot: string | undefined;
     if (result.version - activation.snapshotVersion >= activation.actor.snapshotEvery) {
@@ -236,61 +227,9 @@ export class Dispatcher {
       open.bytes += snapshot.length;
     }
     if (entry.durable || entry.named) open.bytes += result.replyChars + entry.inputJson.length;
-    for (const send of result.sends) this.#send(message, send);
-  }
-
-  #send(cause: Message, send: Send): void {
-    const { world, committer } = this.owner;
-    const { type, key, command, input } = send.request;
-    const actor = `${type}/${key}`;
-    const enqueuedAt = this.#turnWorld.now;
-    const message: Message = {
-      id: world.ids.next(),
-      actor,
-      command,
-      input,
-      correlationId: cause.correlationId,
-      causationId: cause.id,
-      traceparent: cause.traceparent,
-      expectedVersion: null,
-      enqueuedAt,
-      deliverAt: enqueuedAt + send.delayMs,
-    };
-    const shard = world.shardOf(actor);
-    if (shard === this.owner.shard) return this.owner.admit(message);
-    const text = JSON.stringify(message);
-    committer.open.outbox.push([++this.#outboxSeq, shard, text]);
-    committer.open.bytes += text.length;
-    this.outboxDepth++;
-  }
-
-  /** Why the messages that a turn sends cannot all be taken, if they cannot. */
-  #whyNoRoom(sends: readonly Send[]): FolioError | undefined {
-    if (sends.length === 0) return undefined;
-    const { world } = this.owner;
-    const more = new Map<string, number>();
-    let outbox = 0;
-    for (const { request } of sends) {
-      const actor = `${request.type}/${request.key}`;
-      if (world.shardOf(actor) !== this.owner.shard) outbox++;
-      else more.set(actor, (more.get(actor) ?? 0) + 1);
+    for (const send of result.sends) {
+      this.owner.outgoing.send(send, message, this.#turnWorld.now, this.owner.world.ids.next());
     }
-    const { outboxDepthMax } = world.limits;
-    if (outbox > 0 && this.outboxDepth + outbox > outboxDepthMax) {
-      return new FolioError(
-        "shard-full",
-        `Outbox of shard ${this.owner.shard} is full: ${outboxDepthMax} messages wait`,
-        {
-          shard: this.owner.shard,
-          depthMax: outboxDepthMax,
-        },
-      );
-    }
-    for (const [actor, count] of more) {
-      const full = this.owner.canAdmit(actor, { ofActor: count, ofShard: sends.length - outbox });
-      if (full) return full;
-    }
-    return undefined;
   }
 
   /** A message is done or rejected: it leaves its mailbox, and its callers are told once that is on disk. */

@@ -39,6 +39,15 @@ export interface ProjectionFailure {
   readonly at: number;
 }
 
+/** How a reactor is doing. */
+export interface ReactorStatus {
+  readonly name: string;
+  readonly status: "live" | "failed";
+  /** Events on disk that it has not looked at yet. */
+  readonly lagEvents: number;
+  readonly failure?: ProjectionFailure;
+}
+
 /** The answer to a query. */
 export interface QueryResult {
   readonly rows: readonly Readonly<Record<string, unknown>>[];

@@ -4,21 +4,24 @@ import type { CommandRequest } from "../core/command.ts";
 import { FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
+import type { Reactor } from "../core/reactor.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyProjection;
+export type AnyModule = AnyActor | AnyProjection | Reactor;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
   readonly projections = new Map<string, AnyProjection>();
+  readonly reactors = new Map<string, Reactor>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
     for (const module of modules) {
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
+      else if (module?.kind === "reactor") add("reactors", this.reactors, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
   }

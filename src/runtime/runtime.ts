@@ -147,7 +147,7 @@ export class Runtime {
     request: CommandRequest<Reply, Rejection>,
     options: Omit<SubmitOptions, "waitMs" | "deliverAt"> = {},
   ): Promise<AskResult<Reply, Rejection>> {
-    const copy = this.#copy(request);
+    const copy = this.copyOf(request);
     const answer = await this.submit(copy, { ...options, waitMs: this.limits.requestWaitMsMax });
     if (answer.status === "accepted") {
       const id = answer.messageId;
@@ -169,7 +169,7 @@ export class Runtime {
    * @throws {FolioError} As `submit` does.
    */
   async send(request: CommandRequest, options: Omit<SubmitOptions, "waitMs"> = {}): Promise<Accepted> {
-    const { messageId, correlationId, actor, shard } = await this.submit(this.#copy(request), {
+    const { messageId, correlationId, actor, shard } = await this.submit(this.copyOf(request), {
       ...options,
       waitMs: 0,
     });
@@ -320,7 +320,7 @@ export class Runtime {
    *
    * @throws {FolioError} `invalid-input`, `payload-too-large`.
    */
-  #copy(request: CommandRequest): CommandRequest {
+  copyOf(request: CommandRequest): CommandRequest {
     if (!isJson(request.input)) {
       throw new FolioError("invalid-input", `Input of ${request.command} is not JSON`, { issues: [] });
     }

@@ -1,6 +1,7 @@
 import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { RecordedEvent } from "../core/event.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
@@ -19,7 +20,9 @@ import { Dispatcher } from "./dispatcher.ts";
 import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
 import { answerFrom, answerTwin, inProgress, Pending } from "./pending.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { Registry } from "./registry.ts";
+import type { Send } from "./turn.ts";
 
 /** What all shards of a process share. */
 export interface World {
@@ -39,6 +42,12 @@ export interface SubmitOptions {
   /** Its id came from outside and may come again. */
   readonly named: boolean;
   readonly parsedInput?: unknown;
+}
+
+/** What a reactor sends about one event. */
+export interface ReactorAnswer {
+  readonly event: RecordedEvent;
+  readonly sends: readonly Send[];
 }
 
 const PENDING_PER_QUERY = 1_000;
@@ -70,6 +79,7 @@ export class Shard {
   readonly #watched = new Map<string, Signal>();
   readonly #committer: Committer;
   readonly #dispatcher: Dispatcher;
+  readonly #outgoing: Outgoing;
   #loader: Loader;
   #delays: Delays;
   #depth = 0;
@@ -95,20 +105,29 @@ export class Shard {
     );
     this.#loader = this.#newLoader();
     this.#delays = this.#newDelays(world.clock.now());
+    this.#outgoing = new Outgoing(
+      {
+        world,
+        shard: this.number,
+        committer: this.#committer,
+        canAdmit: (actor, more) => this.#whyFull(actor, more),
+        admit: (message) => void this.#admit(message, { durable: true, named: false }),
+      },
+      head,
+      outboxDepth,
+    );
     this.#dispatcher = new Dispatcher(
       {
         world,
         shard: this.number,
         committer: this.#committer,
+        outgoing: this.#outgoing,
         activation: (actor) => this.#activate(actor),
         load: (activation) => this.#loader.load(activation),
-        canAdmit: (actor, more) => this.#whyFull(actor, more),
-        admit: (message) => void this.#admit(message, { durable: true, named: false }),
         settled: (entry) => this.#pending.delete(entry),
         left: () => this.#depth--,
       },
       head,
-      outboxDepth,
     );
   }
 
@@ -270,7 +289,30 @@ export class Shard {
   relayed(seqs: readonly number[]): Promise<void> {
     this.#checkServing();
     this.#committer.open.relayed.push(...seqs);
-    this.#dispatcher.outboxDepth -= seqs.length;
+    this.#outgoing.arrived(seqs.length);
+    return this.#committer.flushed();
+  }
+
+  /**
+   * Sends what a reactor wants sent about events, and moves its checkpoint on, in one commit.
+   *
+   * @param answers In the order of their events.
+   * @throws {FolioError} `mailbox-full`, `shard-full`: nothing was sent; or as `submit` does.
+   */
+  react(reactor: string, position: number, answers: readonly ReactorAnswer[]): Promise<void> {
+    this.#checkServing();
+    const full = this.#outgoing.whyNoRoom(answers.flatMap(({ sends }) => sends));
+    if (full) throw full;
+    const at = this.#dispatcher.now();
+    for (const { event, sends } of answers) {
+      const cause = { id: event.messageId, correlationId: event.correlationId, traceparent: null };
+      for (const [index, send] of sends.entries()) {
+        // The same however often the event is read: it tells where the message comes from, too.
+        const id = `${reactor}.${event.shard}.${event.position}.${index}`;
+        this.#outgoing.send(send, cause, at, id);
+      }
+    }
+    this.#committer.open.checkpoints.push([reactor, position]);
     return this.#committer.flushed();
   }
 
@@ -507,7 +549,8 @@ export class Shard {
     this.#delays = this.#newDelays(this.world.clock.now());
     while (this.#state === "recovering") {
       try {
-        this.#dispatcher.reset(head, await countOutbox(this.store.database));
+        this.#outgoing.reset(head, await countOutbox(this.store.database));
+        this.#dispatcher.reset(head);
         await this.#loadPending();
         break;
       } catch (error) {

@@ -1,3 +1,4 @@
+import { type CheckpointRow, upsertCheckpoints } from "./checkpoints.ts";
 import type { Statement } from "./database.ts";
 import { type EventRow, insertEvents } from "./events.ts";
 import { type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
@@ -23,6 +24,8 @@ export interface Commit {
   /** Outbox entries that have arrived. */
   readonly relayed: readonly number[];
   readonly snapshots: readonly SnapshotRow[];
+  /** How far reactors have come. */
+  readonly checkpoints: readonly CheckpointRow[];
   /** Forget up to `limit` messages handled before a time. */
   readonly prune: { readonly handledBefore: number; readonly limit: number } | null;
 }
@@ -35,6 +38,7 @@ export function apply(commit: Commit): Statement[] {
   if (commit.outbox.length > 0) statements.push(insertOutbox(commit.outbox));
   if (commit.relayed.length > 0) statements.push(deleteOutbox(commit.relayed));
   if (commit.snapshots.length > 0) statements.push(upsertSnapshots(commit.snapshots));
+  if (commit.checkpoints.length > 0) statements.push(upsertCheckpoints(commit.checkpoints));
   if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));
   return statements;
 }

@@ -1,3 +1,4 @@
+import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
 import type { Database, Statement } from "./database.ts";
 import { createEvents } from "./events.ts";
@@ -12,7 +13,14 @@ export type Migration = readonly string[];
 
 /** Of a shard's database, in order; the schema version is how many have been run. */
 export const shardMigrations: readonly Migration[] = [
-  [...createEvents, ...createMessages, ...createOutbox, ...createSnapshots, ...createCommits],
+  [
+    ...createEvents,
+    ...createMessages,
+    ...createOutbox,
+    ...createSnapshots,
+    ...createCheckpoints,
+    ...createCommits,
+  ],
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

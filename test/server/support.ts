@@ -145,6 +145,11 @@ export class Wire {
     return text;
   }
 
+  /** Says that nothing more will come, and still listens. */
+  async closeWrite(): Promise<void> {
+    await this.connection.closeWrite().catch(() => {}); // the server may have hung up
+  }
+
   close(): void {
     this.connection.close();
   }

@@ -76,6 +76,7 @@ export function commitOf(index: number, changes: Partial<Commit> = {}): Commit {
     outbox: [],
     relayed: [],
     snapshots: [],
+    checkpoints: [],
     prune: null,
     ...changes,
   };

@@ -1,0 +1,101 @@
+import { FolioError } from "../core/errors.ts";
+import type { Message } from "../core/message.ts";
+import type { Head } from "../store/engine.ts";
+import type { Committer } from "./committer.ts";
+import type { World } from "./shard.ts";
+import type { Send } from "./turn.ts";
+
+/** What sending needs of its shard. */
+export interface OutgoingOwner {
+  readonly world: World;
+  readonly shard: number;
+  readonly committer: Committer;
+  /** Why an actor cannot take so many more messages, with so many for all of the shard, if it cannot. */
+  canAdmit(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined;
+  admit(message: Message): void;
+}
+
+/** What a message is sent because of. */
+export interface Cause {
+  /** Id of the message whose turn sends, or whose event is answered. */
+  readonly id: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+/**
+ * Sends messages with the open commit: to actors of the same shard straight into their mailboxes, to others
+ * through the outbox.
+ */
+export class Outgoing {
+  #seq: number;
+  #depth: number;
+
+  constructor(private readonly owner: OutgoingOwner, head: Head, depth: number) {
+    this.#seq = head.outboxSeq;
+    this.#depth = depth;
+  }
+
+  /** Goes on from a head, after a commit was lost. */
+  reset(head: Head, depth: number): void {
+    this.#seq = head.outboxSeq;
+    this.#depth = depth;
+  }
+
+  /** So many of the outbox have arrived. */
+  arrived(count: number): void {
+    this.#depth -= count;
+  }
+
+  /** Why not all of these can be sent, if they cannot. */
+  whyNoRoom(sends: readonly Send[]): FolioError | undefined {
+    if (sends.length === 0) return undefined;
+    const { world, shard } = this.owner;
+    const more = new Map<string, number>();
+    let outbox = 0;
+    for (const { request } of sends) {
+      const actor = `${request.type}/${request.key}`;
+      if (world.shardOf(actor) !== shard) outbox++;
+      else more.set(actor, (more.get(actor) ?? 0) + 1);
+    }
+    const { outboxDepthMax: depthMax } = world.limits;
+    if (outbox > 0 && this.#depth + outbox > depthMax) {
+      const full = `Outbox of shard ${shard} is full: ${depthMax} messages wait`;
+      return new FolioError("shard-full", full, { shard, depthMax });
+    }
+    for (const [actor, count] of more) {
+      const full = this.owner.canAdmit(actor, { ofActor: count, ofShard: sends.length - outbox });
+      if (full) return full;
+    }
+    return undefined;
+  }
+
+  /**
+   * Lets a message join the open commit.
+   *
+   * @param at The time it is sent, in milliseconds since the Unix epoch.
+   */
+  send(send: Send, cause: Cause, at: number, id: string): void {
+    const { world, committer, shard } = this.owner;
+    const { type, key, command, input } = send.request;
+    const actor = `${type}/${key}`;
+    const message: Message = {
+      id,
+      actor,
+      command,
+      input,
+      correlationId: cause.correlationId,
+      causationId: cause.id,
+      traceparent: cause.traceparent,
+      expectedVersion: null,
+      enqueuedAt: at,
+      deliverAt: at + send.delayMs,
+    };
+    const target = world.shardOf(actor);
+    if (target === shard) return this.owner.admit(message);
+    const text = JSON.stringify(message);
+    committer.open.outbox.push([++this.#seq, target, text]);
+    committer.open.bytes += text.length;
+    this.#depth++;
+  }
+}

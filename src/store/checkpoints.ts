@@ -1,0 +1,28 @@
+import type { Database, Statement } from "./database.ts";
+
+/** How far reactors have come in the shard's log. Their rows change with what they send, in one commit. */
+export const createCheckpoints = [
+  `CREATE TABLE checkpoints (
+    reactor TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`,
+];
+
+export type CheckpointRow = [reactor: string, position: number];
+
+export function upsertCheckpoints(rows: readonly CheckpointRow[]): Statement {
+  return {
+    sql: `INSERT INTO checkpoints SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+      ON CONFLICT (reactor) DO UPDATE SET position = excluded.position`,
+    args: [JSON.stringify(rows)],
+  };
+}
+
+/** Where a reactor goes on in this shard; undefined before its first start. */
+export async function readCheckpoint(database: Database, reactor: string): Promise<number | undefined> {
+  const [row] = await database.execute({
+    sql: `SELECT position FROM checkpoints WHERE reactor = ?`,
+    args: [reactor],
+  });
+  return row === undefined ? undefined : Number(row[0]);
+}

@@ -76,10 +76,18 @@ async function print(folder: StoreFolder, { filter, after, limit, follow, table 
   while (true) {
     const upTo = await readPositions(folder);
     for await (const event of readEvents(folder, filter, reached, upTo)) {
-      if (printed === limit) return console.error(`There are more after ${lastToken}`);
-      printed++;
       console.log(table ? table.row(event) : JSON.stringify(eventView(event)));
-      lastToken = event.token;
+      if (++printed < limit) continue;
+      if (table) console.error(`Go on with --after ${event.token}`);
+      return;
     }
+    if (!follow) return;
+    for (const [shard, position] of upTo) reached.set(shard, Math.max(reached.get(shard) ?? 0, position));
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_DELAY_MS));
   }
+}
+
+/** Characters of a line: all there are where the output is no terminal. */
+function lineCharsMax(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
 }

@@ -12,7 +12,8 @@ import { foldPast, type PastState } from "./support/past_state.ts";
 import { countFlag, printable, runScript, ScriptError, UsageError } from "./support/script.ts";
 import { defaultData, openStoreFolder, type StoreFolder } from "./support/store_folder.ts";
 
-const usage = `Usage: deno task inspect ACTOR [--version N | --at TIME] [--data FOLDER] [--modules FILE] [--json]
+const usage =
+  `Usage: deno task inspect ACTOR [--version N | --at TIME] [--data FOLDER] [--modules FILE] [--json]
 
   ACTOR       type/key
   --version   as it was after its Nth event
@@ -38,7 +39,9 @@ await runScript({
   },
 }, async (flags, words) => {
   const [name, ...others] = words;
-  if (name === undefined || others.length > 0) throw new UsageError("Cannot inspect: name one actor, type/key");
+  if (name === undefined || others.length > 0) {
+    throw new UsageError("Cannot inspect: name one actor, type/key");
+  }
   if (!name.includes("/")) throw new UsageError(`Cannot inspect ${name}: an actor is type/key`);
   if (flags.version !== undefined && flags.at !== undefined) {
     throw new UsageError("Cannot inspect: give --version or --at, not both");
@@ -46,7 +49,9 @@ await runScript({
   const version = countFlag("version", flags.version);
   const at = flags.at === undefined ? undefined : parseTime(flags.at);
   if (flags.at !== undefined && at === undefined) {
-    throw new UsageError(`Cannot use --at ${flags.at}: it must be a time with its zone, 2026-01-31T12:00:00Z`);
+    throw new UsageError(
+      `Cannot use --at ${flags.at}: it must be a time with its zone, 2026-01-31T12:00:00Z`,
+    );
   }
 
   const registry = await loadRegistry(flags.modules);

@@ -101,6 +101,7 @@ class CommitMaker {
       outbox: [],
       relayed: [],
       snapshots,
+      checkpoints: [],
       prune: null,
     };
   }

@@ -86,7 +86,11 @@ async function* eventsOfShard(
   }
 }
 
-async function* eventsOfActor(shard: StoreShard, actor: string, after: number): AsyncGenerator<RecordedEvent> {
+async function* eventsOfActor(
+  shard: StoreShard,
+  actor: string,
+  after: number,
+): AsyncGenerator<RecordedEvent> {
   const [row] = await shard.database.execute({
     sql: `SELECT coalesce(max(version), 0) FROM events WHERE actor = ? AND position <= ?`,
     args: [actor, after],

@@ -99,11 +99,14 @@ export async function identityOf(
   const meta = new Map(rows.map(([key, value]) => [key, value]));
   const count = Number(meta.get("shards"));
   const schema = Number(meta.get("schema"));
-  const isShard = meta.get("application") === "folio" && meta.get("kind") === "shard" && count >= 1 && schema >= 1;
+  const isShard = meta.get("application") === "folio" && meta.get("kind") === "shard" && count >= 1 &&
+    schema >= 1;
   if (!isShard) throw new ScriptError(`Cannot use ${path}: it is not a shard of Folio's`);
   if (meta.get("shard") !== shard || count !== (shards ?? count)) {
     const expected = `shard ${shard}${shards === undefined ? "" : ` of ${shards}`}`;
-    throw new ScriptError(`Cannot use ${path}: it is shard ${meta.get("shard")} of ${count}, not ${expected}`);
+    throw new ScriptError(
+      `Cannot use ${path}: it is shard ${meta.get("shard")} of ${count}, not ${expected}`,
+    );
   }
   return { shard, shards: count, schema };
 }

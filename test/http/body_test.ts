@@ -99,7 +99,7 @@ test("a byte at a time is a body like any other, and its timer goes with it", as
 });
 
 /** Serves on a socket, for what a `Request` object cannot show. */
-async function listen(server: Served) {
+function listen(server: Served) {
   const started: (() => void)[] = [];
   const app = createApp(server.runtime);
   const http = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
@@ -139,7 +139,7 @@ test.each([
   ["in chunks", 'Transfer-Encoding: chunked\r\n\r\n6\r\n{"by":\r\n'],
 ])("on a socket, half a body %s is 408 after its time", async (_, rest) => {
   const server = await serve();
-  const socket = await listen(server);
+  const socket = listen(server);
   const connection = await socket.connect();
   const arrived = socket.nextRequest();
   await send(connection, post + rest);
@@ -150,7 +150,7 @@ test.each([
 
 test("on a socket, a client that leaves half way leaves nothing behind", async () => {
   const server = await serve();
-  const socket = await listen(server);
+  const socket = listen(server);
   const connection = await socket.connect();
   const arrived = socket.nextRequest();
   await send(connection, `${post}Content-Length: 100\r\n\r\n{"by":`);

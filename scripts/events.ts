@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { parseToken } from "../src/core/token.ts";
+import { parseToken, type Positions } from "../src/core/token.ts";
 import { eventView } from "../src/http/views.ts";
 import { type EventFilter, readEvents, readPositions } from "./support/event_log.ts";
 import { EventTable } from "./support/event_table.ts";
@@ -54,8 +54,9 @@ await runScript({
   const folder = await openStoreFolder(flags.data);
   try {
     const table = flags.json ? undefined : new EventTable(lineCharsMax());
+    const after = parseToken(flags.after, folder.shards.length);
     if (table) console.log(table.heading());
-    await print(folder, { ...flags, filter: { actor, type: flags.type }, limit, table });
+    await print(folder, { filter: { actor, type: flags.type }, after, limit, follow: flags.follow, table });
   } finally {
     await folder.close();
   }
@@ -63,7 +64,7 @@ await runScript({
 
 interface Printing {
   readonly filter: EventFilter;
-  readonly after: string;
+  readonly after: Positions;
   readonly limit: number;
   readonly follow: boolean;
   /** None for JSON. */
@@ -71,7 +72,7 @@ interface Printing {
 }
 
 async function print(folder: StoreFolder, { filter, after, limit, follow, table }: Printing): Promise<void> {
-  const reached = parseToken(after, folder.shards.length);
+  const reached = new Map(after);
   let printed = 0;
   while (true) {
     const upTo = await readPositions(folder);

@@ -72,11 +72,18 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       );
     }
     if (!isRemote && !isMemory) folder = holdFolder(options.data);
+    const shardFiles = folder ? shardFilesOf(options.data) : new Set<string>();
     const stores: ShardStore[] = [];
     for (let shard = 0; shard < shards; shard++) {
       const name = folder
         ? `${options.data}/shard-${shard}.db`
         : options.data.replaceAll("{shard}", String(shard));
+      if (folder && !shardFiles.has(`shard-${shard}.db`) && await isUsed(folder, shardFiles)) {
+        // Not to be taken for a new one: its actors would begin again from nothing.
+        throw new UnusableStoreError(
+          `Cannot use ${options.data}: ${name} is not there, but other shards are`,
+        );
+      }
       const url = folder?.databaseUrl(`shard-${shard}.db`) ?? (isMemory ? "file::memory:" : name);
       const location = { url, authToken: options.dataToken };
       const database = folder ? await openDatabase(location.url) : openLibsqlDatabase(location);
@@ -98,10 +105,13 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const reactors = new Reactors(runtime);
     const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors];
     for (const processor of processors) await processor.start();
+    let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
       async [Symbol.asyncDispose]() {
+        if (isDisposed) return;
+        isDisposed = true;
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();
@@ -111,6 +121,25 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     await release();
     throw error;
   }
+}
+
+/** Names of the shard files that a folder has. */
+function shardFilesOf(folder: string): Set<string> {
+  const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  return new Set(names.filter((name) => /^shard-\d+\.db$/.test(name)));
+}
+
+/** Whether any of these shards was ever used; a first start may have died before it had made them all. */
+async function isUsed(folder: HeldFolder, shardFiles: ReadonlySet<string>): Promise<boolean> {
+  for (const name of shardFiles) {
+    const database = openLibsqlDatabase({ url: folder.databaseUrl(name) });
+    const found = await database.execute({
+      sql: `SELECT 1 FROM events UNION ALL SELECT 1 FROM messages LIMIT 1`,
+    }).catch(() => [[1]]);
+    await database.close();
+    if (found.length > 0) return true;
+  }
+  return false;
 }
 
 async function openDatabase(url: string): Promise<WorkerDatabase> {

@@ -120,7 +120,7 @@ async function beginAll(
 async function lockBefore(client: Client, deadline: number): Promise<Transaction | undefined> {
   while (true) {
     try {
-      return await client.transaction("deferred");
+      return await client.transaction("write");
     } catch (error) {
       if (!(error instanceof LibsqlError && error.code.startsWith("SQLITE_BUSY"))) throw error;
     }

@@ -31,7 +31,7 @@ export async function verifyShard(path: string, shard: number, manifest: Manifes
 
 async function damageOf(database: Database): Promise<string | undefined> {
   const rows = await database.execute({ sql: "PRAGMA integrity_check(1)" });
-  const found = rows.map(([text]) => text).join();
+  const found = rows.map(([text]) => text).join(" ").replaceAll("\n", " ");
   return found === "ok" ? undefined : `it is damaged: ${found}`;
 }
 

@@ -23,21 +23,26 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     const { type, key, command } = c.req.param();
     const { limits, clock } = runtime;
     const { isAsync, ...options } = readCommandHeaders(c, limits, clock.now());
+    const isNamed = options.messageId !== undefined;
+    const messageId = options.messageId ?? runtime.newId();
+    const correlationId = options.correlationId ?? messageId;
+    const shard = runtime.shardOf(`${type}/${key}`);
+    const headers: Record<string, string> = {
+      "folio-message-id": messageId,
+      "folio-correlation-id": correlationId,
+      "folio-position": `${shard.number}.${shard.durablePosition}`,
+    };
     const input = await readJson(c, runtime);
-    const headers: Record<string, string> = {};
-    if (options.messageId !== undefined) headers["folio-message-id"] = options.messageId;
-    if (options.correlationId !== undefined) headers["folio-correlation-id"] = options.correlationId;
     try {
-      const answer = await runtime.submit({ type, key, command, input }, options);
-      headers["folio-message-id"] = answer.messageId;
-      headers["folio-correlation-id"] = answer.correlationId;
+      const request = { type, key, command, input };
+      const answer = await runtime.submit(request, { ...options, messageId, isNamed, correlationId });
       if (isAsync) headers["preference-applied"] = "respond-async";
       if (answer.status === "accepted") {
-        headers.location = `/messages/${encodeURIComponent(answer.messageId)}`;
-        return json(202, { messageId: answer.messageId, actor: answer.actor, status: "queued" }, headers);
+        headers.location = `/messages/${encodeURIComponent(messageId)}`;
+        return json(202, { messageId, actor: answer.actor, status: "queued" }, headers);
       }
       headers["folio-position"] = answer.token;
-      const { messageId, actor, version, position } = answer;
+      const { actor, version, position } = answer;
       if (answer.status === "done") {
         return json(200, { messageId, actor, version, position, reply: answer.reply }, headers);
       }

@@ -58,11 +58,6 @@ export function createApp(
     }
     return problem(error);
   });
-  app.use(async (c, next) => {
-    const { url } = c.req;
-    if (url.includes("%")) checkPercentEncoding(url);
-    await next();
-  });
   app.use(guard(options.token));
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
@@ -87,15 +82,6 @@ export function createApp(
     return problem(new FolioError("method-not-allowed", `Use one of ${allow} here`, { allowed }), { allow });
   });
   return app;
-}
-
-/** A path that cannot be decoded names nothing; Hono would pass it on as it stands. */
-function checkPercentEncoding(url: string): void {
-  try {
-    decodeURIComponent(url.split("?", 1)[0] ?? "");
-  } catch {
-    throw new FolioError("malformed", "Path is not valid percent-encoded UTF-8", { name: "path" });
-  }
 }
 
 /** Methods that some route takes at a path, which by another method is a 405 and not a 404. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { FolioError } from "../core/errors.ts";
-import { commonHeaders } from "./problem.ts";
+import { respond } from "./problem.ts";
 
 /** Where a live stream reads from. */
 export interface LiveSource {
@@ -97,9 +97,7 @@ export class LiveStreams {
       },
       cancel: end,
     }, { highWaterMark: 1 });
-    return new Response(body, {
-      headers: { ...commonHeaders, "content-type": "text/event-stream", "x-accel-buffering": "no" },
-    });
+    return respond(200, body, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
   }
 
   /** Ends all streams, and has no new ones; their readers come back with their `Last-Event-ID`. */

@@ -9,12 +9,13 @@ const encoder = new TextEncoder();
 const openPaths = new Set(["/health/live", "/health/ready"]);
 
 /**
- * Lets in whoever has the token. Without a token set, only requests that name this machine as their host
+ * Lets in what has a readable path, from whoever has the token. Without a token set, only requests that name this machine as their host
  * get in: a web page elsewhere that has its name point here (DNS rebinding) does not.
  */
 export function guard(token: string | undefined): MiddlewareHandler {
   const expected = token === undefined ? undefined : encoder.encode(token);
   return async (c, next) => {
+    if (c.req.url.includes("%")) checkPercentEncoding(c.req.url);
     if (!openPaths.has(c.req.path)) {
       if (expected) checkToken(c, expected);
       else checkHost(c);
@@ -38,4 +39,13 @@ function checkHost(c: Context): void {
     "Without FOLIO_TOKEN only requests to this machine's own name are answered",
     {},
   );
+}
+
+/** A path that cannot be decoded names nothing; Hono would pass it on as it stands. */
+function checkPercentEncoding(url: string): void {
+  try {
+    decodeURIComponent(url.split("?", 1)[0] ?? "");
+  } catch {
+    throw new FolioError("malformed", "Path is not valid percent-encoded UTF-8", { name: "path" });
+  }
 }

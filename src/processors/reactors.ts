@@ -5,7 +5,7 @@ import { parseActorName } from "../core/message.ts";
 import type { Reactor } from "../core/reactor.ts";
 import type { ProjectionFailure, ReactorStatus } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ReactorAnswer, Shard } from "../runtime/shard.ts";
+import type { LogGrowth, ReactorAnswer, Shard } from "../runtime/shard.ts";
 import type { Send } from "../runtime/turn.ts";
 import { readCheckpoint } from "../store/checkpoints.ts";
 import { readLog } from "../store/events.ts";
@@ -36,12 +36,15 @@ class HandlerError extends Error {
 class ReactorFollower {
   failure: ProjectionFailure | undefined;
   position = 0;
+  /** Position of the checkpoint on disk. */
+  #stored = 0;
   #isOpen = false;
   #isWanted = false;
   #isStopped = false;
   #run: Promise<void> | undefined;
   #cancelRetry: () => void = () => {};
   #unsubscribe: () => void = () => {};
+  readonly #keys: readonly string[];
   readonly #types: readonly string[];
 
   constructor(
@@ -49,7 +52,8 @@ class ReactorFollower {
     private readonly reactor: Reactor,
     private readonly shard: Shard,
   ) {
-    this.#types = [...new Set([...reactor.on.keys()].map((key) => parseActorName(key).key))];
+    this.#keys = [...reactor.on.keys()];
+    this.#types = [...new Set(this.#keys.map((key) => parseActorName(key).key))];
   }
 
   get lagEvents(): number {
@@ -57,7 +61,7 @@ class ReactorFollower {
   }
 
   start(): void {
-    this.#unsubscribe = this.shard.committed.subscribe(() => this.#wake());
+    this.#unsubscribe = this.shard.committed.subscribe((growth) => this.#grown(growth));
     this.#wake();
   }
 
@@ -66,6 +70,14 @@ class ReactorFollower {
     this.#unsubscribe();
     this.#cancelRetry();
     await this.#run;
+  }
+
+  #grown(growth: LogGrowth): void {
+    const isCaughtUp = this.#isOpen && !this.#run && !this.failure && this.position === growth.after;
+    const isForUs = this.#keys.some((key) => growth.types.has(key));
+    // What is not for us costs no look at the disk, and a checkpoint only now and then.
+    if (isCaughtUp && !isForUs && this.#isFresh(growth.upTo)) this.position = growth.upTo;
+    else this.#wake();
   }
 
   #wake(): void {
@@ -116,6 +128,7 @@ class ReactorFollower {
       // Where it starts must not move when it starts again before the first event.
       await this.shard.react(name, this.position, []);
     } else this.position = stored;
+    this.#stored = this.position;
     this.#isOpen = true;
   }
 
@@ -172,9 +185,6 @@ class ReactorFollower {
     this.position = end;
     this.#stored = end;
   }
-
-  /** Position of the checkpoint on disk, as far as this process has written it. */
-  #stored = 0;
 
   #isFresh(end: number): boolean {
     return end - this.#stored < POSITIONS_PER_READ;

@@ -1,6 +1,7 @@
 import { FolioError } from "../core/errors.ts";
 import { type MessageRecord, parseActorName } from "../core/message.ts";
 import { type DeadLetterFilter, readDeadLetters } from "../store/messages.ts";
+import { entryKey } from "./loader.ts";
 import { readMessage } from "./message_reader.ts";
 import type { Registry } from "./registry.ts";
 import type { Shard } from "./shard.ts";
@@ -79,19 +80,27 @@ export class DeadLetters {
    * @returns How many, and whether some are left.
    */
   async redriveAll(filter: DeadLetterFilter, limit: number): Promise<{ redriven: number; hasMore: boolean }> {
-    let redriven = 0;
-    while (redriven < limit) {
-      // From the start each time: what has been redriven is not in the list any more.
-      const page = await this.list(filter, { limit: Math.min(LETTERS_PER_QUERY, limit - redriven) });
-      if (page.deadLetters.length === 0) return { redriven, hasMore: false };
-      const outcomes = await Promise.allSettled(
-        page.deadLetters.map((record) => this.#shardOf(record).redrive(record, undefined)),
+    const taken = new Set<string>();
+    while (taken.size < limit) {
+      // From the start each time: what has been redriven is not in the list, unless it has failed again.
+      const page = await this.list(filter, { limit: Math.min(LETTERS_PER_QUERY, limit) });
+      const letters = page.deadLetters.filter((record) => !taken.has(entryKey(record))).slice(
+        0,
+        limit - taken.size,
       );
-      const taken = outcomes.filter(({ status }) => status === "fulfilled").length;
-      redriven += taken;
-      if (taken < outcomes.length) return { redriven, hasMore: true };
+      if (letters.length === 0) return { redriven: taken.size, hasMore: page.next !== undefined };
+      const outcomes = await Promise.allSettled(
+        letters.map((record) => this.#shardOf(record).redrive(record, undefined)),
+      );
+      for (const [index, record] of letters.entries()) {
+        if (outcomes[index]?.status === "fulfilled") taken.add(entryKey(record));
+      }
+      if (outcomes.some(({ status }) => status === "rejected")) {
+        return { redriven: taken.size, hasMore: true };
+      }
     }
-    return { redriven, hasMore: (await this.list(filter, { limit: 1 })).deadLetters.length > 0 };
+    const { deadLetters } = await this.list(filter, { limit: limit + 1 });
+    return { redriven: taken.size, hasMore: deadLetters.some((record) => !taken.has(entryKey(record))) };
   }
 
   /** Takes a dead letter off the list; it is forgotten after its retention. */

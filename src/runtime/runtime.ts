@@ -2,7 +2,7 @@ import { defaultLimits, type Limits } from "../config.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { CommandRequest } from "../core/command.ts";
 import type { RecordedEvent } from "../core/event.ts";
-import { FolioError } from "../core/errors.ts";
+import { errorMessage, FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
 import { isJson } from "../core/json.ts";
 import { type Log, silentLog } from "../core/log.ts";
@@ -10,6 +10,7 @@ import { isMessageId, type Message, type MessageRecord, type Outcome } from "../
 import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
 import { formatToken, parseToken, type Positions } from "../core/token.ts";
+import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
@@ -25,6 +26,8 @@ import { readTrace, type Trace } from "./trace.ts";
 export interface SubmitOptions {
   /** Names the message: it is handled once for each actor however often it is sent. Made here if not given. */
   readonly messageId?: string | undefined;
+  /** False where `messageId` is `newId()`'s, and so nobody's to repeat; true unless said otherwise. */
+  readonly isNamed?: boolean | undefined;
   readonly correlationId?: string | undefined;
   /** W3C Trace Context, passed on to all that follows. */
   readonly traceparent?: string | undefined;
@@ -214,7 +217,7 @@ export class Runtime {
       try {
         const entry = shard.submit(
           message,
-          { durable: !wantsOutcome, named: options.messageId !== undefined, parsedInput },
+          { durable: !wantsOutcome, named: options.isNamed ?? options.messageId !== undefined, parsedInput },
           {
             wantsOutcome,
             handled: (outcome) =>
@@ -250,10 +253,19 @@ export class Runtime {
   }
 
   /** The state of an actor at a past version or time; undefined when it had no events then. */
-  past(type: string, key: string, until: Until): Promise<{ state: unknown; version: number } | undefined> {
+  async past(
+    type: string,
+    key: string,
+    until: Until,
+  ): Promise<{ state: unknown; version: number } | undefined> {
     const actor = this.registry.actor(type, key);
     const name = `${type}/${key}`;
-    return readPast(this.shardOf(name), actor, name, until);
+    try {
+      return await readPast(this.shardOf(name), actor, name, until);
+    } catch (cause) {
+      if (cause instanceof DatabaseError) throw cause;
+      throw new FolioError("handler-failed", errorMessage(cause), { actor: name }, { cause });
+    }
   }
 
   /** Events of one actor after a version, oldest first. */
@@ -279,6 +291,11 @@ export class Runtime {
   async readLog(query: LogQuery): Promise<LogPage> {
     const page = await readLogPage(this.shards, query, this.limits.pageScanMax);
     return { ...page, events: page.events.map((event) => this.registry.present(event)) };
+  }
+
+  /** A new message id, for who wants to know it before the message is sent. */
+  newId(): string {
+    return this.#ids.next();
   }
 
   /** The positions that everything on disk has now. */

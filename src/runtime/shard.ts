@@ -44,6 +44,15 @@ export interface SubmitOptions {
   readonly parsedInput?: unknown;
 }
 
+/** What a commit has added to the shard's log. */
+export interface LogGrowth {
+  /** Position before it. */
+  readonly after: number;
+  readonly upTo: number;
+  /** `actor-type/Event` of all that came. */
+  readonly types: ReadonlySet<string>;
+}
+
 /** What a reactor sends about one event. */
 export interface ReactorAnswer {
   readonly event: RecordedEvent;
@@ -67,7 +76,7 @@ const ONE_MORE = { ofActor: 1, ofShard: 1 };
  */
 export class Shard {
   /** Told after each commit that added events. */
-  readonly committed = new Signal();
+  readonly committed = new Signal<LogGrowth>();
   /** Told when messages for other shards are on disk. */
   readonly outboxFilled = new Signal();
   readonly number: number;
@@ -492,8 +501,13 @@ export class Shard {
   }
 
   #onCommitted(events: readonly EventRow[], outbox: number): void {
+    const after = this.durablePosition;
     this.#dispatcher.committed(events.length);
-    if (events.length > 0) this.committed.emit();
+    if (events.length > 0 && !this.committed.isEmpty) {
+      const types = new Set<string>();
+      for (const [, actor, , type] of events) types.add(`${actor.slice(0, actor.indexOf("/"))}/${type}`);
+      this.committed.emit({ after, upTo: this.durablePosition, types });
+    }
     if (this.#watched.size > 0) {
       for (const [, actor] of events) this.#watched.get(actor)?.emit();
     }

@@ -139,6 +139,7 @@ test.each([
   ["folio-deliver-at", "2026-01-31"],
   ["folio-deliver-at", "2026-01-31T12:00:00"],
   ["folio-deliver-at", "2026-13-31T12:00:00Z"],
+  ["folio-deliver-at", "2026-04-31T12:00:00Z"],
   ["folio-deliver-at", "9999-01-01T00:00:00Z"],
 ])("%s: %s is 400", async (name, value) => {
   const server = await serve();

@@ -61,10 +61,10 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     await server.logged("Draining");
     await wire.send(body.slice(3));
     // It came too late: it is told to come again, not that there was something wrong with it.
-  const answer = await wire.receive((text) => text.includes("\r\n\r\n"));
-  expect(answer).toMatch(/^HTTP\/1\.1 503 /);
-  expect(answer).toMatch(/^retry-after: \d+\r$/im);
-  expect(await stream.text()).toContain("counter/other");
+    const answer = await wire.receive((text) => text.includes("\r\n\r\n"));
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+    expect(answer).toMatch(/^retry-after: \d+\r$/im);
+    expect(await stream.text()).toContain("counter/other");
     wire.close();
     idle.close();
     expect(await server.outcome()).toEqual({ code: 0, stderr: "" });

@@ -71,6 +71,23 @@ test("the number of shards is fixed once the folder is made", async () => {
   await start({ FOLIO_DATA: data, FOLIO_SHARDS: "2" });
 });
 
+// Would catch a shard that begins again from nothing because its file was left out of a copy.
+test("a folder of which a shard is missing is refused, unless none of it was ever used", async () => {
+  const data = temporaryFolder();
+  await (await start({ FOLIO_DATA: data, FOLIO_SHARDS: "4" })).stop();
+  Deno.removeSync(`${data}/shard-2.db`);
+  const server = await start({ FOLIO_DATA: data, FOLIO_SHARDS: "4" });
+  for (const key of ["a", "b", "c", "d", "e", "f", "g", "h"]) {
+    await fetch(`${server.url}/actors/counter/${key}/increment`, { method: "POST" }).then((response) =>
+      response.text()
+    );
+  }
+  await server.stop();
+  Deno.removeSync(`${data}/shard-0.db`);
+  const line = await refusal({ FOLIO_DATA: data, FOLIO_SHARDS: "4" });
+  expect(line).toBe(`Cannot use ${data}: ${data}/shard-0.db is not there, but other shards are`);
+});
+
 test("a port that is taken is said to be", async () => {
   const first = await start({ FOLIO_DATA: temporaryFolder() });
   const line = await refusal({ FOLIO_PORT: `${first.port}` });

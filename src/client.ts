@@ -12,11 +12,13 @@
  * const result = await client.account("alice").withdraw({ amount: 5 });
  * if (result.ok) console.log(result.reply.balance);
  * else if (result.rejection.code === "insufficient-funds") console.log(result.rejection.details.balance);
+ * const { rows } = await client.after(result).projections.balances.byOwner({ owner: "Alice" });
  * ```
  *
  * @module
  */
 import { askCommand, type Command, sendCommand } from "./client/commands.ts";
+import { askQuery, kebabCase, laterOf, type QueryOptions } from "./client/projections.ts";
 import { findMessage, followEvents, readEvents, readState } from "./client/reads.ts";
 import { Transport } from "./client/transport.ts";
 import type {
@@ -26,12 +28,14 @@ import type {
   EventsOptions,
   FollowOptions,
   Modules,
+  Seen,
   SendOptions,
   StateOptions,
 } from "./client/types.ts";
 import { invalidKeyReason } from "./core/message.ts";
 
 export { FolioClientError, type Problem } from "./client/client_error.ts";
+export type { ProjectionClient, QueryAnswer, QueryOptions } from "./client/projections.ts";
 export type {
   ActorClient,
   Client,
@@ -78,25 +82,46 @@ export type {
  * ```
  */
 export function createClient<M extends Modules>(url: string | URL, options: ClientOptions = {}): Client<M> {
-  const transport = new Transport(url, options);
-  const methods: LogMethods = {
+  // The names come from the server's modules, of which only the types are here.
+  return clientAfter(new Transport(url, options), "") as unknown as Client<M>;
+}
+
+/** @param token What its queries have to reflect. */
+function clientAfter(transport: Transport, token: string): object {
+  const methods: Methods = {
+    after: (seen) => clientAfter(transport, laterOf(token, tokenOf(seen))),
     $message: (id, options = {}) => findMessage(transport, id, options),
     $events: (options = {}) => readEvents(transport, options),
     $follow: (options = {}) => followEvents(transport, options),
   };
-  const client = withNames(
-    methods,
-    /^[a-z][a-z0-9-]*$/,
-    (type) => (key: string) => actor(transport, type, key),
-  );
-  // The names come from the server's modules, of which only the types are here.
-  return client as unknown as Client<M>;
+  // Not among what is listed, like everything that is made of a name.
+  Object.defineProperty(methods, "projections", { value: projections(transport, token) });
+  return withNames(methods, /^[a-z][a-z0-9-]*$/, (type) => (key: string) => actor(transport, type, key));
 }
 
-interface LogMethods {
+interface Methods {
+  after(seen: Seen): object;
   $message(id: string, options?: { actor?: string; signal?: AbortSignal }): unknown;
   $events(options?: EventsOptions): unknown;
   $follow(options?: FollowOptions): unknown;
+}
+
+function tokenOf(seen: Seen): string {
+  if (typeof seen === "string") return seen;
+  return "token" in seen ? seen.token : "";
+}
+
+function projections(transport: Transport, after: string): object {
+  const camelCase = /^[a-z][A-Za-z0-9]*$/;
+  return withNames(
+    Object.create(null),
+    camelCase,
+    (projection) =>
+      withNames({}, camelCase, (query) => (input = {}, options: QueryOptions = {}) => {
+        const of = { projection: kebabCase(projection), query: kebabCase(query), after };
+        return askQuery(transport, of, input, options);
+      }),
+  );
 }
 
 function actor(transport: Transport, type: string, key: string): object {

@@ -5,6 +5,7 @@ import type { Duration } from "../core/duration.ts";
 import type { PayloadOf } from "../core/event.ts";
 import type { MessageStatus } from "../core/message.ts";
 import type { RejectionSchemas } from "../core/turn.ts";
+import type { CamelCase, ProjectionClient } from "./projections.ts";
 
 /** What the default export of a modules file may be. Only its types are used. */
 export type Modules = readonly { readonly kind: string; readonly name: string }[];
@@ -166,9 +167,30 @@ export interface MessageInfo {
 
 type ActorsOf<M extends Modules> = Extract<M[number], { readonly kind: "actor" }>;
 
-/** A server's actors by their types, and what is said across actors under names that begin with `$`. */
+type ProjectionsOf<M extends Modules> = Extract<M[number], { readonly kind: "projection" }>;
+
+/** What has a consistency token, or has changed nothing: a rejected command. */
+export type Seen = string | { readonly token: string } | { readonly ok: false };
+
+/** Names that a client has itself; actors of these types are out of its reach. */
+type OwnName = "projections" | "after";
+
+/** A server's actors by their types, its projections, and what is said across actors, under names with a `$`. */
 export type Client<M extends Modules> =
-  & { readonly [A in ActorsOf<M> as A["name"]]: (key: string) => ActorClient<A> }
+  & { readonly [A in ActorsOf<M> as Exclude<A["name"], OwnName>]: (key: string) => ActorClient<A> }
+  & {
+    /** Read models by their names in camelCase, with a method a query: `projections.balances.byOwner({ owner })`. */
+    readonly projections: {
+      readonly [P in ProjectionsOf<M> as CamelCase<P["name"]>]: ProjectionClient<P>;
+    };
+    /**
+     * This client, with queries whose answers reflect what was done before.
+     *
+     * @param seen A command's result, a query's answer, an event: whatever has a token, or the token itself. A
+     * rejected command has none: there is nothing to wait for. Calls add up.
+     */
+    after(seen: Seen): Client<M>;
+  }
   & LogClient<EventsOf<ActorsOf<M>>>;
 
 interface LogClient<Event extends LogEvent> {

@@ -5,7 +5,10 @@ import { type EventHandlers, eventHandlers, type SourceEvent } from "./subscript
 /** A value that SQL takes. */
 export type SqlArgument = string | number | null;
 
-/** Changes rows: any SQL statement on the projection's own tables. It runs after the handler has returned. */
+/**
+ * Changes rows: one `INSERT`, `REPLACE`, `UPDATE` or `DELETE` on the projection's own tables. It runs after the
+ * handler has returned; SQL that touches anything else, or calls `random()` and the like, stops the projection.
+ */
 export type Write = (sql: string, args?: readonly SqlArgument[]) => void;
 
 /** A question that a projection answers: what it takes, the SQL that answers it, and what each row is. */
@@ -20,14 +23,49 @@ export interface QueryDefinition<Input extends z.ZodType = z.ZodType, Row extend
  *
  * @param input Schema of the input. Over HTTP it comes from the query string, as text: use `z.coerce`.
  * @param row Schema of one row of the answer.
- * @param sql The statement and its arguments. It can only read, and is stopped when it takes too long.
+ * @param sql The statement and its arguments. It reads the projection's own tables
+ * only, and is stopped when it takes too long.
  */
 export function query<Input extends z.ZodObject, Row extends z.ZodObject>(
   input: Input,
   row: Row,
   sql: QueryDefinition<Input, Row>["sql"],
 ): QueryDefinition<Input, Row> {
+  const columns = Object.keys(row.shape);
+  const unusable = columns.find((column) => !/^[^\[\]\0]+$/.test(column));
+  if (columns.length === 0 || unusable !== undefined) {
+    throw new TypeError(`Cannot define a query: no column can be called "${unusable ?? ""}"`);
+  }
   return { input, row, sql };
+}
+
+/**
+ * Whether a projection's rows are what a replay of the logs gives.
+ *
+ * `different`: `difference` is the first row of the first table in which they part. `failed`: the code of today
+ * cannot handle an event that the rows reflect. `cancelled`: somebody gave it up.
+ */
+export interface ProjectionCheck {
+  readonly projection: string;
+  readonly status: "equal" | "different" | "failed" | "cancelled";
+  /** Consistency token of what was compared. */
+  readonly token: string;
+  /** Rows that serve, in all tables that were compared. */
+  readonly rowsCompared: number;
+  readonly difference?: RowDifference;
+  readonly failure?: {
+    readonly error: string;
+    readonly event: { shard: number; position: number; type: string; actor: string };
+  };
+}
+
+/** A row that serves, and what a replay makes of it; one of the two may not be there. */
+export interface RowDifference {
+  readonly table: string;
+  /** What names the row: its primary key, or all of it where the table has none. */
+  readonly key: Readonly<Record<string, SqlArgument>>;
+  readonly served?: Readonly<Record<string, SqlArgument>>;
+  readonly replayed?: Readonly<Record<string, SqlArgument>>;
 }
 
 /** A read model, as `projection(...)` makes it. */
@@ -48,6 +86,18 @@ export interface Projection<
 
 // deno-lint-ignore no-explicit-any -- stands for every projection whatever its queries
 export type AnyProjection = Projection<string, any>;
+
+/** Lower case words, so that each of the client's camelCase names means one of them. */
+const kebabCase = /^(?=.{1,64}$)[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/;
+
+/** @throws {TypeError} When a name is malformed, or its camelCase is a method that every object has. */
+function checkKebabCase(what: string, name: string): void {
+  checkName(what, name, kebabCase);
+  const camelCase = name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (camelCase in {} || ["then", "toJSON"].includes(camelCase)) {
+    throw new TypeError(`Cannot define ${what}: "${name}" would be ${camelCase}, which every object has`);
+  }
+}
 
 /**
  * Defines a read model: tables of its own, filled from events, and the queries that read them. Handlers are
@@ -97,13 +147,16 @@ export function projection<
     readonly queries: Queries;
   },
 ): Projection<Name, Queries> {
-  checkName("projection", name, /^[a-z][a-z0-9-]{0,63}$/);
+  checkKebabCase("projection", name);
   if (!Number.isSafeInteger(parts.version) || parts.version < 1) {
     throw new TypeError(`Cannot define projection ${name}: version must be a whole number from 1`);
   }
   const on = eventHandlers<Write>(`projection ${name}`, parts.from, parts.on);
   for (const queryName of Object.keys(parts.queries)) {
-    checkName(`query of ${name}`, queryName, /^(?!rebuild$)[a-z][a-z0-9-]{0,63}$/);
+    checkKebabCase(`query of ${name}`, queryName);
+    if (queryName === "rebuild") {
+      throw new TypeError(`Cannot define query of ${name}: rebuild is a route of its own`);
+    }
   }
   return {
     kind: "projection",

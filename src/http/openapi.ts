@@ -4,6 +4,7 @@ import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
+import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -16,8 +17,8 @@ export interface DocumentInfo {
 const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
 
 /**
- * The API of a server with these modules, as an OpenAPI 3.1 document: a path a command, with the schemas that
- * its input and reply are checked by, and the routes that all servers have.
+ * The API of a server with these modules, as an OpenAPI 3.1 document: a path a command and a query, with the
+ * schemas that inputs, replies and rows are checked by, and the routes that all servers have.
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
   const types = [...registry.actors.keys()];
@@ -32,6 +33,11 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       };
     }
   }
+  const projectionPaths = Object.assign(
+    {},
+    ...[...registry.projections.values()].map((projection) => queryPaths(projection, schemas)),
+    genericProjectionPaths,
+  );
   return {
     openapi: "3.1.1",
     jsonSchemaDialect: "https://json-schema.org/draft/2020-12/schema",
@@ -40,10 +46,11 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     // Actor types are in lower case: no tag is there twice.
     tags: [
       ...types.map((name) => ({ name, description: `Commands of actors of type ${name}.` })),
+      { name: "Projections", description: "Read models and their queries." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types) },
+    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths },
     components: { ...components, schemas },
   };
 }

@@ -136,6 +136,72 @@ const schemas = {
     },
     required: ["messageId", "actor", "status", "attempts", "events", "children"],
   },
+  ProjectionFailure: {
+    type: "object",
+    description: "Why a projection has stopped, and at which event.",
+    properties: {
+      error: text,
+      event: {
+        type: "object",
+        properties: { shard: count, position: count, type: text, actor: text },
+        required: ["shard", "position", "type", "actor"],
+      },
+      at: time,
+    },
+    required: ["error", "event"],
+  },
+  Projection: {
+    type: "object",
+    description: "How a projection is doing.",
+    properties: {
+      name: text,
+      version: { type: "integer", minimum: 1, description: "Of the code that runs." },
+      servedVersion: { type: "integer", minimum: 1, description: "Of the rows that are served." },
+      status: {
+        enum: ["live", "stale", "failed"],
+        description: "`stale`: rows of an earlier version serve while new ones are built.",
+      },
+      token: { type: "string", description: "Consistency token of what the served rows reflect." },
+      lagEvents: count,
+      failure: { $ref: "#/components/schemas/ProjectionFailure" },
+      build: {
+        type: "object",
+        description: "New tables that are being filled beside those that serve.",
+        properties: {
+          eventsDone: count,
+          eventsTotal: count,
+          startedAt: time,
+          failure: { $ref: "#/components/schemas/ProjectionFailure" },
+        },
+        required: ["eventsDone", "eventsTotal", "startedAt"],
+      },
+      queries: { type: "array", items: text },
+    },
+    required: ["name", "version", "servedVersion", "status", "token", "lagEvents", "queries"],
+  },
+  ProjectionCheck: {
+    type: "object",
+    description: "Whether the rows that serve are what a replay gives.",
+    properties: {
+      projection: text,
+      status: { enum: ["equal", "different", "failed", "cancelled"] },
+      token: { type: "string", description: "Consistency token of what was compared." },
+      rowsCompared: count,
+      difference: {
+        type: "object",
+        description: "The first row in which they part.",
+        properties: {
+          table: text,
+          key: { type: "object" },
+          served: { type: "object" },
+          replayed: { type: "object" },
+        },
+        required: ["table", "key"],
+      },
+      failure: { $ref: "#/components/schemas/ProjectionFailure" },
+    },
+    required: ["projection", "status", "token", "rowsCompared"],
+  },
 } satisfies Record<string, JsonSchema>;
 
 const headerParameter = (name: string, schema: JsonSchema, description: string) => ({
@@ -197,6 +263,12 @@ const parameters = {
     text,
     "Of a live stream: the `id` of the last event seen.",
   ),
+  "Folio-At-Least": headerParameter(
+    "Folio-At-Least",
+    text,
+    "A consistency token: waits until the rows reflect it, and answers 503 if they do not in time.",
+  ),
+  "If-None-Match": headerParameter("If-None-Match", text, "The `ETag` of an answer: 304 if it still holds."),
   "after": queryParameter("after", text, "Only what comes after this place: the `next` of the page before."),
   "limit": queryParameter(
     "limit",
@@ -225,7 +297,7 @@ const headers = {
     schema: { type: "string", format: "uri-reference" },
   },
   "Retry-After": { description: "Seconds.", schema: count },
-  "ETag": { description: "The version, in quotes.", schema: text },
+  "ETag": { description: "Names what was answered; of a state, its version in quotes.", schema: text },
 };
 
 /** Response headers by name. */

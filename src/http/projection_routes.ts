@@ -1,12 +1,20 @@
+import { createHash } from "node:crypto";
 import type { Hono } from "hono";
+import { z } from "zod";
 import { FolioError } from "../core/errors.ts";
-import type { ProjectionFailure, ProjectionStatus, ReadModels } from "../runtime/read_models.ts";
+import type { ProjectionCheck } from "../core/projection.ts";
+import type { ProjectionFailure, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { json } from "./problem.ts";
+import { json, respond } from "./problem.ts";
 import { readParameters, readQuery } from "./request.ts";
 
-/** Read models: what there is, what they answer, and building them anew. */
-export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadModels): void {
+/** Read models that can also be compared with a replay. */
+export type CheckableReadModels = ReadModels & {
+  readonly check?: (name: string) => Promise<ProjectionCheck>;
+};
+
+/** Read models: what there is, what they answer, building them anew, and the proof that they have not drifted. */
+export function projectionRoutes(app: Hono, runtime: Runtime, readModels: CheckableReadModels): void {
   app.get("/projections", (c) => {
     readQuery(c, {});
     return json(200, { projections: readModels.list().map(statusView) });
@@ -20,23 +28,40 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
       atLeast: atLeast === undefined ? undefined : runtime.parseToken(atLeast),
       waitMs: runtime.limits.queryWaitMsMax,
     });
-    const etag = `"${result.token}"`;
+    const etag = etagOf(result);
     const headers = { etag, "folio-position": result.token };
-    if (c.req.header("if-none-match") === etag && !result.isStale) {
-      return new Response(null, { status: 304, headers });
+    if (matches(c.req.header("if-none-match"), etag)) {
+      return respond(304, null, headers);
     }
     return json(200, result, headers);
   });
 
   app.post("/projections/:name/rebuild", async (c) => {
-    readQuery(c, {});
-    return json(202, statusView(await readModels.rebuild(c.req.param("name"))), { location: "/projections" });
+    const { check } = readQuery(c, { check: z.enum(["true", "false"]).default("false") });
+    const name = c.req.param("name");
+    if (check === "true") return json(200, await (readModels.check?.(name) ?? Promise.reject(unknown(name))));
+    return json(202, statusView(await readModels.rebuild(name)), { location: "/projections" });
   });
 
   app.delete("/projections/:name/rebuild", async (c) => {
     readQuery(c, {});
     return json(200, statusView(await readModels.cancelRebuild(c.req.param("name"))));
   });
+}
+
+/**
+ * Of what was found, not of where the projection is: rows that other events have not changed are not sent
+ * again, and rows that a rebuild has changed are. Weak, because the token and the lag beside them move on.
+ */
+function etagOf({ rows, isTruncated, isStale }: QueryResult): string {
+  const text = JSON.stringify([rows, isTruncated, isStale]);
+  return `W/"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+}
+
+/** RFC 9110, 13.1.2: any of a list of tags, weak or not, or `*`. */
+function matches(header: string | undefined, etag: string): boolean {
+  const tags = header?.split(",").map((tag) => tag.trim().replace(/^W\//, "")) ?? [];
+  return tags.includes("*") || tags.includes(etag.replace(/^W\//, ""));
 }
 
 function statusView(status: ProjectionStatus) {

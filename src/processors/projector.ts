@@ -1,22 +1,49 @@
+import { errorMessage } from "../core/errors.ts";
+import { type RecordedEvent, upcast } from "../core/event.ts";
+import { parseActorName } from "../core/message.ts";
 import type { AnyProjection, SqlArgument } from "../core/projection.ts";
 import type { SourceEvent } from "../core/subscription.ts";
-import { errorMessage } from "../core/errors.ts";
-import { type RecordedEvent } from "../core/event.ts";
-import { parseActorName } from "../core/message.ts";
 import { formatToken, type Positions } from "../core/token.ts";
 import type { ProjectionFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Shard } from "../runtime/shard.ts";
-import type { Database, Statement } from "../store/database.ts";
+import type { LogGrowth, Shard } from "../runtime/shard.ts";
+import { type Database, DatabaseError, type Statement } from "../store/database.ts";
 import { readLog } from "../store/events.ts";
-import { moveCheckpoint } from "../store/read_store.ts";
+import { moveCheckpoint, readCheckpoints } from "../store/read_store.ts";
+import { ForbiddenSqlError, type SqlGuard } from "../store/sql_guard.ts";
 import { renameTables } from "../store/sql_names.ts";
 
 /** Events of one transaction. */
-const EVENTS_PER_BATCH = 500;
+export const EVENTS_PER_BATCH = 1_000;
 /** Positions looked through for them, so that rare events do not make one query long. */
 const POSITIONS_PER_READ = 20_000;
-const RETRY_DELAY_MS = 1_000;
+/** SQL texts remembered: more than a projection has, unless it puts values into them. */
+const SQL_TEXTS_MAX = 1_000;
+/** How long events that are not for a projection may wait to be passed over. */
+const PASS_OVER_DELAY_MS = 50;
+export const RETRY_DELAY_MS = 1_000;
+
+/** One set of tables, and the names of what is in it. */
+export interface Tables {
+  readonly generation: number;
+  /** Names that the projection's SQL uses for its tables and indexes, in lower case. */
+  readonly names: ReadonlySet<string>;
+  /** Knows what SQL may do with them. */
+  readonly guard: SqlGuard;
+}
+
+/** What the handler of one event wants written. */
+interface Handled {
+  readonly event: RecordedEvent;
+  readonly writes: { readonly sql: string; readonly args: readonly SqlArgument[] }[];
+}
+
+/** A part of a shard's log. */
+interface Page {
+  readonly events: readonly RecordedEvent[];
+  /** The last position looked at. */
+  readonly end: number;
+}
 
 /** A handler that threw, or SQL that failed, at an event. */
 class HandlerError extends Error {
@@ -35,28 +62,40 @@ class HandlerError extends Error {
  *    rows exactly once, whatever crashes.
  * 2. Each shard's events are handled in the shard's order.
  * 3. A handler that fails stops the projector at its event; what came before is kept, and serves on.
+ * 4. What is in memory of the checkpoints is never ahead of the disk. When a transaction's answer is lost,
+ *    they are read again before anything else is written.
  */
 export class Projector {
   failure: ProjectionFailure | undefined;
-  readonly #positions: Map<number, number>;
+  #positions: Map<number, number>;
+  #isUnsure = false;
+  readonly #keys: readonly string[];
   readonly #types: readonly string[];
   readonly #sql = new Map<string, string>();
-  #waiting: { token: Positions; resolve: () => void }[] = [];
   #endings: (() => void)[] = [];
+  #cancelRetry: () => void = () => {};
+  #cancelLater: (() => void) | undefined;
   #run: Promise<void> | undefined;
   #isWanted = false;
+  #isHeld = false;
   #isStopped = false;
 
+  /** @param changed Told when the positions have moved, and when the projector has failed. */
   constructor(
     private readonly runtime: Runtime,
     private readonly database: Database,
     private readonly projection: AnyProjection,
-    readonly generation: number,
-    private readonly names: ReadonlySet<string>,
+    private readonly tables: Tables,
     checkpoints: Positions,
+    private readonly changed: () => void = () => {},
   ) {
-    this.#positions = new Map(runtime.shards.map(({ number }) => [number, checkpoints.get(number) ?? 0]));
-    this.#types = [...new Set([...projection.on.keys()].map((key) => parseActorName(key).key))];
+    this.#positions = this.#complete(checkpoints);
+    this.#keys = [...projection.on.keys()];
+    this.#types = [...new Set(this.#keys.map((key) => parseActorName(key).key))];
+  }
+
+  get generation(): number {
+    return this.tables.generation;
   }
 
   /** How far it has come. */
@@ -71,71 +110,81 @@ export class Projector {
 
   /** Events on disk that it has not seen, over all shards. */
   get lagEvents(): number {
-    return this.runtime.shards.reduce((lag, shard) => lag + shard.durablePosition - this.#position(shard), 0);
+    return this.runtime.shards.reduce(
+      (lag, shard) => lag + Math.max(0, shard.durablePosition - this.#position(shard)),
+      0,
+    );
   }
 
   /** Follows the logs from where it is. */
   start(): void {
-    this.#endings = this.runtime.shards.map((shard) => shard.committed.subscribe(() => this.#wake()));
+    if (this.#isStopped) return;
+    this.#endings = this.runtime.shards.map((shard) =>
+      shard.committed.subscribe((growth) => this.#grown(growth))
+    );
     this.#wake();
   }
 
-  /** Resolves when no batch is on its way any more. */
+  /** Resolves when no batch is on its way any more, and none will be. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#cancelRetry();
+    this.#cancelLater?.();
     for (const end of this.#endings) end();
     await this.#run;
   }
 
-  /** Handles everything that is on disk now. */
-  async runOnce(): Promise<void> {
-    try {
-      for (const shard of this.runtime.shards) await this.#catchUp(shard);
-      this.failure = undefined;
-    } catch (error) {
-      if (!(error instanceof HandlerError)) throw error;
-      const { shard, position, type, actor } = error.event;
-      this.failure = {
-        error: error.message,
-        event: { shard, position, type, actor },
-        at: this.runtime.clock.now(),
-      };
-      this.runtime.log("error", "Projection has stopped", {
-        projection: this.projection.name,
-        ...this.failure.event,
-        error: error.message,
-      });
-    }
+  /** Stands still until it is released. Resolves when no batch is on its way any more. */
+  async hold(): Promise<void> {
+    this.#isHeld = true;
+    await this.#run;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#wake();
   }
 
   /**
-   * Resolves with true once everything that a token names has been seen, with false after `waitMs`.
+   * Handles what is on disk now, or up to the positions given. Each shard up to there and no further, however
+   * fast it grows, so that none waits for another.
+   *
+   * @throws {DatabaseError} When a store fails; what a handler does wrong becomes `failure`.
    */
-  seen(token: Positions, waitMs: number): Promise<boolean> {
-    if (this.#hasSeen(token)) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const waiter = {
-        token,
-        resolve: () => {
-          cancel();
-          resolve(true);
-        },
-      };
-      const cancel = this.runtime.clock.after(waitMs, () => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
-        resolve(false);
-      });
-      this.#waiting.push(waiter);
+  async runOnce(upTo: Positions = this.runtime.positions()): Promise<void> {
+    try {
+      if (this.#isUnsure) await this.#readPositions();
+      for (const shard of this.runtime.shards) await this.#catchUp(shard, upTo.get(shard.number) ?? 0);
+      this.failure = undefined;
+    } catch (error) {
+      if (!(error instanceof HandlerError)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  /** Looks at once at what is on disk: somebody waits for it. */
+  hurry(): void {
+    if (this.lagEvents > 0) this.#wake();
+  }
+
+  #grown({ types }: LogGrowth): void {
+    if (this.#keys.some((key) => types.has(key))) return this.#wake();
+    // What is not for us is passed over, many commits in one go: each would cost a look and a checkpoint.
+    this.#cancelLater ??= this.runtime.clock.after(PASS_OVER_DELAY_MS, () => {
+      this.#cancelLater = undefined;
+      this.#wake();
     });
   }
 
   #wake(): void {
     this.#isWanted = true;
-    this.#run ??= this.#loop().finally(() => this.#run = undefined);
+    this.#run ??= this.#loop();
   }
 
   async #loop(): Promise<void> {
-    while (this.#isWanted && !this.#isStopped && !this.failure) {
+    // Only from here on is `#run` set.
+    await undefined;
+    while (this.#isWanted && !this.#isStopped && !this.#isHeld && !this.failure) {
       this.#isWanted = false;
       try {
         await this.runOnce();
@@ -145,112 +194,193 @@ export class Projector {
           positions: formatToken(this.#positions),
           error: errorMessage(error),
         });
-        this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
+        if (!this.#isStopped) {
+          this.#cancelRetry = this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
+        }
       }
     }
+    // In the same breath as the check above: a wake in between would be lost.
+    this.#run = undefined;
+  }
+
+  #fail(error: HandlerError): void {
+    const { shard, position, type, actor } = error.event;
+    const event = { shard, position, type, actor };
+    this.failure = { error: error.message, event, at: this.runtime.clock.now() };
+    const { name } = this.projection;
+    this.runtime.log("error", "Projection has stopped", { projection: name, ...event, error: error.message });
+    this.changed();
   }
 
   #position(shard: Shard): number {
     return this.#positions.get(shard.number) ?? 0;
   }
 
-  #hasSeen(token: Positions): boolean {
-    return [...token].every(([shard, position]) => (this.#positions.get(shard) ?? 0) >= position);
+  #complete(checkpoints: Positions): Map<number, number> {
+    return new Map(this.runtime.shards.map(({ number }) => [number, checkpoints.get(number) ?? 0]));
   }
 
-  async #catchUp(shard: Shard): Promise<void> {
-    while (!this.#isStopped && this.#position(shard) < shard.durablePosition) {
-      const after = this.#position(shard);
-      const upTo = Math.min(shard.durablePosition, after + POSITIONS_PER_READ);
-      const events = await readLog(shard.store.database, shard.number, {
-        after,
-        upTo,
-        limit: EVENTS_PER_BATCH,
-        types: this.#types,
-      });
-      const end = events.length === EVENTS_PER_BATCH ? events.at(-1)?.position ?? upTo : upTo;
-      await this.#apply(shard, events, end);
+  async #readPositions(): Promise<void> {
+    const checkpoints = await readCheckpoints(this.database, this.projection.name, this.generation);
+    this.#positions = this.#complete(checkpoints);
+    this.#isUnsure = false;
+    this.changed();
+  }
+
+  async #catchUp(shard: Shard, upTo: number): Promise<void> {
+    let next = this.#read(shard, this.#position(shard), upTo);
+    while (!this.#isStopped && !this.#isHeld && this.#position(shard) < upTo) {
+      const page = await next;
+      // The next page is read while this one is written.
+      if (page.end < upTo) next = this.#read(shard, page.end, upTo);
+      await this.#apply(shard, page);
     }
   }
 
-  /** Applies events in one transaction; when that fails, in halves, until the event at fault stands alone. */
-  async #apply(shard: Shard, events: readonly RecordedEvent[], end: number): Promise<void> {
-    const from = this.#position(shard);
-    const handled = this.#statements(events);
-    if (handled.failed) {
-      const before = handled.failed.event.position - 1;
-      if (before > from) await this.#write(shard, handled.statements, from, before);
-      throw handled.failed;
-    }
+  #read(shard: Shard, after: number, upTo: number): Promise<Page> {
+    const until = Math.min(upTo, after + POSITIONS_PER_READ);
+    const reading = this.#readPage(shard, after, until);
+    // Whether it failed is seen by whoever waits for it, if anybody still does.
+    reading.catch(() => {});
+    return reading;
+  }
+
+  async #readPage(shard: Shard, after: number, upTo: number): Promise<Page> {
+    if (after >= upTo) return { events: [], end: upTo };
+    const events = await readLog(shard.store.database, shard.number, {
+      after,
+      upTo,
+      limit: EVENTS_PER_BATCH,
+      types: this.#types,
+    });
+    return { events, end: events.length === EVENTS_PER_BATCH ? events.at(-1)?.position ?? upTo : upTo };
+  }
+
+  async #apply(shard: Shard, { events, end }: Page): Promise<void> {
+    const { handled, failed } = this.#handle(events);
+    const forbidden = await this.#checkSql(handled);
+    const fault = forbidden ?? failed;
+    if (!fault) return await this.#writeAll(shard, handled, end);
+    await this.#writeUntil(shard, handled, fault);
+  }
+
+  /** Writes what comes before an event, and stops at it. */
+  async #writeUntil(shard: Shard, handled: readonly Handled[], fault: HandlerError): Promise<never> {
+    const { position } = fault.event;
+    const before = handled.filter(({ event }) => event.position < position);
+    if (position - 1 > this.#position(shard)) await this.#writeAll(shard, before, position - 1);
+    throw fault;
+  }
+
+  /** Writes in one transaction; when that fails, in halves, until the event at fault stands alone. */
+  async #writeAll(shard: Shard, handled: readonly Handled[], end: number): Promise<void> {
     try {
-      await this.#write(shard, handled.statements, from, end);
+      await this.#write(shard, handled, end);
     } catch (error) {
-      const [first] = events;
+      const [first] = handled;
       if (!first || !isSqlFault(error)) throw error;
-      if (events.length === 1) {
-        if (first.position - 1 > from) await this.#write(shard, [], from, first.position - 1);
-        throw new HandlerError(first, error);
-      }
-      const half = events.slice(0, events.length >> 1);
-      await this.#apply(shard, half, half.at(-1)?.position ?? end);
-      await this.#apply(shard, events.slice(half.length), end);
+      if (handled.length === 1) await this.#writeUntil(shard, [], new HandlerError(first.event, error));
+      const half = handled.slice(0, handled.length >> 1);
+      await this.#writeAll(shard, half, half.at(-1)?.event.position ?? end);
+      await this.#writeAll(shard, handled.slice(half.length), end);
     }
   }
 
-  async #write(shard: Shard, statements: readonly Statement[], from: number, to: number): Promise<void> {
+  async #write(shard: Shard, handled: readonly Handled[], to: number): Promise<void> {
+    const statements: Statement[] = [];
+    for (const { writes } of handled) statements.push(...writes);
     const of = { projection: this.projection.name, generation: this.generation, shard: shard.number };
-    await this.database.batch([...statements, moveCheckpoint(of, from, to)], "write");
+    statements.push(moveCheckpoint(of, this.#position(shard), to));
+    try {
+      await this.database.batch(statements, "write");
+    } catch (error) {
+      this.#isUnsure = !isSqlFault(error);
+      throw error;
+    }
     this.#positions.set(shard.number, to);
-    const seen = this.#waiting.filter(({ token }) => this.#hasSeen(token));
-    if (seen.length === 0) return;
-    this.#waiting = this.#waiting.filter((waiter) => !seen.includes(waiter));
-    for (const { resolve } of seen) resolve();
+    this.changed();
   }
 
   /** What the handlers want written, up to the first that fails. */
-  #statements(
-    events: readonly RecordedEvent[],
-  ): { statements: Statement[]; failed: HandlerError | undefined } {
-    const statements: Statement[] = [];
+  #handle(events: readonly RecordedEvent[]): { handled: Handled[]; failed: HandlerError | undefined } {
+    const handled: Handled[] = [];
     for (const event of events) {
       const { type, key } = parseActorName(event.actor);
       const handler = this.projection.on.get(`${type}/${event.type}`);
       if (!handler) continue;
-      const written = statements.length;
+      const writes: Handled["writes"] = [];
+      let isOver = false;
       try {
-        const write = (sql: string, args: readonly SqlArgument[] = []) => {
-          statements.push({ sql: this.#rename(sql), args });
-        };
-        const returned: unknown = handler(write, projected(this.runtime.registry.present(event), key));
-        if (returned instanceof Promise) {
+        const returned: unknown = handler((sql, args = []) => {
+          if (isOver) throw new TypeError("Cannot write: the handler has returned");
+          checkArguments(args);
+          writes.push({ sql: this.#rename(sql), args });
+        }, this.#projected(event, type, key));
+        if (isThenable(returned)) {
+          // What becomes of it is nobody's business any more, and must not end the process.
+          returned.then(undefined, () => {});
           throw new TypeError("Handler must be synchronous, but it returned a promise");
         }
       } catch (error) {
-        statements.length = written;
-        return { statements, failed: new HandlerError(event, error) };
+        return { handled, failed: new HandlerError(event, error) };
+      } finally {
+        isOver = true;
       }
+      handled.push({ event, writes });
     }
-    return { statements, failed: undefined };
+    return { handled, failed: undefined };
+  }
+
+  #projected(event: RecordedEvent, actorType: string, key: string): SourceEvent {
+    const { actor, version, type, shard, position, at, messageId, correlationId } = event;
+    const definition = this.runtime.registry.actors.get(actorType)?.events.get(type);
+    // Other readers are shown what cannot be read as it is; here it would become wrong rows.
+    const payload = definition ? upcast(definition, event.schemaVersion, event.payload) : event.payload;
+    return { payload, actor, key, version, type, shard, position, at, messageId, correlationId };
   }
 
   #rename(sql: string): string {
     const known = this.#sql.get(sql);
     if (known !== undefined) return known;
-    const renamed = renameTables(sql, this.names, this.generation);
-    // SQL made up of values would fill the cache without end; there is no use in keeping it.
-    if (this.#sql.size < 1_000) this.#sql.set(sql, renamed);
+    const renamed = renameTables(sql, this.tables.names, this.generation);
+    if (this.#sql.size >= SQL_TEXTS_MAX) this.#sql.clear();
+    this.#sql.set(sql, renamed);
     return renamed;
+  }
+
+  /** @returns The first event whose SQL will not do. */
+  async #checkSql(handled: readonly Handled[]): Promise<HandlerError | undefined> {
+    for (const { event, writes } of handled) {
+      for (const { sql, args } of writes) {
+        try {
+          const checking = this.tables.guard.check("write", sql, args);
+          if (checking) await checking;
+        } catch (error) {
+          if (!(error instanceof ForbiddenSqlError) && !isSqlFault(error)) throw error;
+          return new HandlerError(event, error);
+        }
+      }
+    }
+    return undefined;
   }
 }
 
-/** Whether it is the statement that is at fault, and not the store. */
-function isSqlFault(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /^(SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG)|UNKNOWN)/.test(code) &&
-    !String(error).includes("checkpoints.position");
+/** What SQL can hold. Types say so too, but a payload may be anything that JSON is. */
+function checkArguments(args: readonly unknown[]): void {
+  for (const value of args) {
+    if (value === null || typeof value === "string" || Number.isFinite(value)) continue;
+    throw new TypeError(`Cannot write ${String(value)}: only texts, finite numbers and null can be stored`);
+  }
 }
 
-function projected(event: RecordedEvent, key: string): SourceEvent {
-  const { payload, actor, version, type, shard, position, at, messageId, correlationId } = event;
-  return { payload, actor, key, version, type, shard, position, at, messageId, correlationId };
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && typeof value === "object" && "then" in value && typeof value.then === "function";
+}
+
+/** Whether it is the statement that is at fault, and not the store. */
+export function isSqlFault(error: unknown): boolean {
+  return error instanceof DatabaseError &&
+    /^(SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG)|SQL_)/.test(error.code) &&
+    // Somebody else has moved the checkpoint: it has to be read again.
+    !error.message.includes("checkpoints.position");
 }

@@ -11,6 +11,8 @@ const createProjections = [
     projection TEXT NOT NULL,
     generation INTEGER NOT NULL,
     version INTEGER NOT NULL,
+    -- 1 where it is only made to be compared with the one that serves.
+    is_copy INTEGER NOT NULL,
     PRIMARY KEY (projection, generation)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE generation_tables (
@@ -37,20 +39,36 @@ export interface Generation {
   /** Version of the projection that it was made by. */
   readonly version: number;
   readonly isServing: boolean;
+  /** Made only to be compared with the one that serves; never to serve itself. */
+  readonly isCopy: boolean;
+}
+
+/** The highest number that a generation of any projection has. Numbers are shared, so that tables of two
+ * projections may have the same name. */
+export async function readLastGeneration(database: Database): Promise<number> {
+  const [row] = await database.execute({ sql: `SELECT coalesce(max(generation), 0) FROM generations` });
+  return Number(row?.[0]);
+}
+
+/** Names of all projections that have tables, whether or not they are among the modules. */
+export async function readProjections(database: Database): Promise<string[]> {
+  const rows = await database.execute({ sql: `SELECT DISTINCT projection FROM generations ORDER BY 1` });
+  return rows.map(([name]) => String(name));
 }
 
 export async function readGenerations(database: Database, projection: string): Promise<Generation[]> {
   const rows = await database.execute({
-    sql: `SELECT g.generation, g.version, g.generation = p.generation
+    sql: `SELECT g.generation, g.version, g.generation = p.generation, g.is_copy
       FROM generations AS g LEFT JOIN projections AS p ON p.name = g.projection
       WHERE g.projection = ? ORDER BY g.generation`,
     args: [projection],
   });
-  return rows.map(([generation, version, isServing]) => ({
+  return rows.map(([generation, version, isServing, isCopy]) => ({
     projection,
     generation: Number(generation),
     version: Number(version),
     isServing: isServing === 1,
+    isCopy: isCopy === 1,
   }));
 }
 
@@ -62,7 +80,10 @@ export async function createGeneration(
 ): Promise<void> {
   const key = [generation.projection, generation.generation];
   await database.batch([
-    { sql: `INSERT INTO generations VALUES (?, ?, ?)`, args: [...key, generation.version] },
+    {
+      sql: `INSERT INTO generations VALUES (?, ?, ?, ?)`,
+      args: [...key, generation.version, Number(generation.isCopy)],
+    },
     {
       sql: `INSERT INTO generation_tables SELECT ?, ?, value FROM json_each(?)`,
       args: [...key, JSON.stringify(made.names)],
@@ -95,6 +116,14 @@ export async function dropGeneration(
   await database.batch(await dropStatements(database, projection, (other) => other === generation), "write");
 }
 
+/** Drops all that a projection has. */
+export async function dropProjection(database: Database, projection: string): Promise<void> {
+  await database.batch([
+    { sql: `DELETE FROM projections WHERE name = ?`, args: [projection] },
+    ...await dropStatements(database, projection, () => true),
+  ], "write");
+}
+
 async function dropStatements(
   database: Database,
   projection: string,
@@ -125,29 +154,48 @@ export async function readCheckpoints(
   return checkpointsOf(rows);
 }
 
+/** What a query is made of: any SQL of a projection's own, with tables as they are called in a generation. */
+export interface RowsQuery {
+  readonly projection: string;
+  readonly generation: number;
+  readonly sql: string;
+  readonly args: readonly SqlValue[];
+  /** What to take of each row, in order. */
+  readonly columns: readonly string[];
+  /** Rows at the most, and one more that says that there were more. */
+  readonly rowsMax: number;
+}
+
+/** The part of a query that a projection has a say in. As a subquery it can only be one SELECT. */
+export function selectRows({ sql, columns, rowsMax }: RowsQuery): string {
+  return `SELECT ${columns.map(bracketed).join(", ")} FROM (${sql}\n) LIMIT ${rowsMax + 1}`;
+}
+
 /**
- * Runs a query and tells how far the rows it saw had come, from one snapshot of the database.
- *
- * @param of `columns`: what to take of each row, in order; at most `rowsMax` rows and one more.
+ * Runs a query and tells how far the rows it saw had come. It is one statement that gives one row, so that it
+ * sees one state of the database, and all its work is done before the first row comes: a reader that can be
+ * interrupted only until then can be interrupted always.
  */
 export async function readRows(
-  database: Database,
-  of: {
-    projection: string;
-    generation: number;
-    sql: string;
-    args: readonly SqlValue[];
-    columns: readonly string[];
-    rowsMax: number;
-  },
-): Promise<{ rows: Row[]; checkpoints: Map<number, number> }> {
-  const columns = of.columns.map((column) => `[${column}]`).join(", ");
-  const [checkpoints = [], rows = []] = await database.batch([
-    selectCheckpoints(of.projection, of.generation),
-    // As a subquery it can only be one SELECT: whatever would write is a syntax error here.
-    { sql: `SELECT ${columns} FROM (${of.sql}\n) LIMIT ${of.rowsMax + 1}`, args: of.args },
-  ], "read");
+  database: Pick<Database, "execute">,
+  query: RowsQuery,
+): Promise<{ rows: SqlValue[][]; checkpoints: Map<number, number> }> {
+  const [found] = await database.execute({
+    sql: `SELECT
+      (SELECT json_group_array(json_array(shard, position)) FROM checkpoints
+        WHERE projection = '${query.projection}' AND generation = ${query.generation}),
+      (SELECT json_group_array(json_array(${query.columns.map(bracketed).join(", ")})) FROM (${
+      selectRows(query)
+    }))`,
+    args: query.args,
+  });
+  const [checkpoints, rows] = (found ?? []).map((json) => JSON.parse(String(json)));
   return { rows, checkpoints: checkpointsOf(checkpoints) };
+}
+
+/** In quotes that SQLite never takes for those of a text. */
+function bracketed(column: string): string {
+  return `[${column}]`;
 }
 
 function selectCheckpoints(projection: string, generation: number): Statement {

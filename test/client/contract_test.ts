@@ -65,8 +65,7 @@ test("a message that was sent for later is done later, and followed", async () =
   expect(clock.now() - startedAt).toBeGreaterThanOrEqual(900_000);
 });
 
-// Fails until GET /messages/:id carries Folio-Position as the answer to a command does; then drop `.fails`.
-test.fails("a command that was not waited for is asked after, and its token says where its effect is", async () => {
+test("a command that was not waited for is asked after, and its token says where its effect is", async () => {
   const { client, clock, runtime } = await start();
   await using _ = runtime;
   const result = await clock.run(client.counter("c").increment({ by: 2 }, { waitSeconds: 0 }));

@@ -4,13 +4,14 @@ import { z } from "zod";
 import modules from "../../actors/mod.ts";
 import { createApp } from "../../src/http/app.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
-import { actor, type AnyActor, command, createRuntime } from "../../src/mod.ts";
+import { actor, command, createRuntime } from "../../src/mod.ts";
+import type { AnyModule } from "../../src/runtime/registry.ts";
 import { Registry } from "../../src/runtime/registry.ts";
 
 // deno-lint-ignore no-explicit-any -- a document is looked at in many places, each of another shape
 type Document = any;
 
-const documentOf = (actors: readonly AnyActor[]): Document =>
+const documentOf = (actors: readonly AnyModule[]): Document =>
   // As it is sent: what JSON leaves out is not there.
   JSON.parse(JSON.stringify(openApiDocument(new Registry(actors), { title: "Test", version: "1" })));
 

@@ -178,7 +178,10 @@ test("an asynchronous handler is refused", async () => {
   const followed = await Followed.start({ modules: [source, listener, slow] });
   await followed.say("a", 1);
   await followed.world.settle();
-  expect(followed.reactors.list()).toMatchObject([{ status: "failed", failure: { error: expect.stringContaining("synchronous") } }]);
+  expect(followed.reactors.list()).toMatchObject([{
+    status: "failed",
+    failure: { error: expect.stringContaining("synchronous") },
+  }]);
   expect(await followed.heard("x")).toEqual([]);
 });
 

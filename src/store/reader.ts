@@ -1,0 +1,68 @@
+import LibsqlConnection from "libsql/promise";
+import { type Database, DatabaseError, type Row, type SqlValue, type Statement } from "./database.ts";
+
+/**
+ * A connection that only reads, and can be told to give up in the middle of a statement. A thread that runs
+ * SQL cannot be ended from outside: the machine code in it goes on, and takes a core for itself.
+ */
+export interface Reader {
+  /** @throws {DatabaseError} `SQLITE_INTERRUPT` when it was told to give up. */
+  execute(statement: Statement): Promise<Row[]>;
+  /** Makes a statement that runs now fail. Takes effect until its first row has come. */
+  interrupt(): void;
+  close(): void;
+}
+
+/** The part of the driver that is used; what it says of itself leaves out most of it. */
+interface Connection {
+  prepare(sql: string): Promise<{ raw(): { all(args: unknown[]): Promise<Row[]> } }>;
+  exec(sql: string): Promise<void>;
+  interrupt(): void;
+  close(): void;
+}
+
+/** The file that a database is in; undefined for one in memory or on a server. */
+export async function fileOf(database: Database): Promise<string | undefined> {
+  try {
+    const [main] = await database.execute({ sql: `PRAGMA database_list` });
+    return String(main?.[2] ?? "") || undefined;
+  } catch (error) {
+    // A server that does not tell is no file.
+    if (error instanceof DatabaseError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Opens a connection of its own to a database file. Statements run beside this thread, not on it.
+ *
+ * @throws {DatabaseError} When the file cannot be opened.
+ */
+export async function openReader(file: string): Promise<Reader> {
+  const connection = await wrapped(async () => {
+    const opened = new (LibsqlConnection as unknown as new (path: string) => Connection)(file);
+    await opened.exec("PRAGMA busy_timeout = 5000");
+    await opened.exec("PRAGMA query_only = 1");
+    return opened;
+  });
+  return {
+    execute: ({ sql, args = [] }) =>
+      wrapped(async () => await (await connection.prepare(sql)).raw().all(args.map(toBound))),
+    interrupt: () => connection.interrupt(),
+    close: () => connection.close(),
+  };
+}
+
+/** The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`. */
+function toBound(value: SqlValue): SqlValue | bigint {
+  return Number.isSafeInteger(value) ? BigInt(value as number) : value;
+}
+
+async function wrapped<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN";
+    throw new DatabaseError(error instanceof Error ? error.message : String(error), code, { cause: error });
+  }
+}

@@ -14,7 +14,7 @@ import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
 import { openReadStore, openShardStore, type ShardStore } from "./store/shard_store.ts";
-import { openWorkerDatabase, type WorkerDatabase } from "./store/worker_database.ts";
+import { openWorkerDatabase } from "./store/worker_database.ts";
 
 /** How a runtime is put together. */
 export interface CreateRuntimeOptions {
@@ -99,9 +99,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     opened.push(readDatabase);
     await openReadStore(readDatabase, { name: readName, shards, isFile: folder !== undefined });
     const runtime = await Runtime.start({ ...options, stores });
-    const openQueries = () =>
-      folder ? openDatabase(folder.databaseUrl("read.db")) : Promise.resolve(readDatabase);
-    const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, openQueries));
+    const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors];
     for (const processor of processors) await processor.start();
@@ -142,7 +140,7 @@ async function isUsed(folder: HeldFolder, shardFiles: ReadonlySet<string>): Prom
   return false;
 }
 
-async function openDatabase(url: string): Promise<WorkerDatabase> {
+async function openDatabase(url: string): Promise<Database> {
   try {
     return await openWorkerDatabase({ url });
   } catch (error) {

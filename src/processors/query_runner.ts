@@ -48,11 +48,8 @@ export class QueryRunner {
   #waiting: Waiting[] = [];
   #isClosed = false;
 
-  /** @param database Gives the read database, or another connection to it, which is then closed. */
-  constructor(
-    private readonly runtime: Runtime,
-    private readonly database: () => Promise<Database & { terminate?: () => void }>,
-  ) {}
+  /** @param database The read database; one in memory or on a server is shared with those who write. */
+  constructor(private readonly runtime: Runtime, private readonly database: Database) {}
 
   /**
    * @throws {FolioError} `query-too-slow`, also when its turn does not come in time.
@@ -183,11 +180,8 @@ export class QueryRunner {
   }
 
   async #lookForMode(): Promise<{ shared: Database } | { file: string }> {
-    const database = await this.database();
-    const file = await fileOf(database);
-    if (file === undefined) return { shared: database };
-    if (database.terminate) await database.close();
-    return { file };
+    const file = await fileOf(this.database);
+    return file === undefined ? { shared: this.database } : { file };
   }
 }
 

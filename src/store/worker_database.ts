@@ -21,12 +21,6 @@ interface Waiting {
   reject(error: DatabaseError): void;
 }
 
-/** A database whose work can be ended from outside, in the middle of a statement. */
-export interface WorkerDatabase extends Database {
-  /** Ends the thread; what it was asked is never answered but with an error. */
-  terminate(): void;
-}
-
 /** Drops the call number of a request, arm by arm. */
 type Unnumbered<T> = T extends unknown ? Omit<T, "call"> : never;
 
@@ -34,7 +28,7 @@ type Unnumbered<T> = T extends unknown ? Omit<T, "call"> : never;
  * Opens a database on a thread of its own, so that turns of the next commit run while this one is on its way
  * to the disk. Requests are answered in the order asked.
  */
-export async function openWorkerDatabase(location: DatabaseLocation): Promise<WorkerDatabase> {
+export async function openWorkerDatabase(location: DatabaseLocation): Promise<Database> {
   const worker = new Worker(new URL("./database_worker.ts", import.meta.url), {
     type: "module",
     name: location.url,
@@ -70,14 +64,7 @@ export async function openWorkerDatabase(location: DatabaseLocation): Promise<Wo
     worker.terminate();
     throw error;
   }
-  const terminate = (reason: DatabaseError) => {
-    failure ??= reason;
-    worker.terminate();
-    for (const waiter of waiting.values()) waiter.reject(failure);
-    waiting.clear();
-  };
   return {
-    terminate: () => terminate(new DatabaseError("Database thread was ended", "INTERRUPTED")),
     execute: (statement) => ask<Row[]>({ kind: "execute", statement }),
     batch: (statements, mode) => ask<Row[][]>({ kind: "batch", statements, mode }),
     async close() {

@@ -175,7 +175,7 @@ export class ReadWorld {
     const { runtime } = this.world;
     const database = this.database = this.shared.connect();
     await openReadStore(database, { name: "read.db", shards: runtime.shards.length, isFile: false });
-    const queries = new QueryRunner(runtime, () => Promise.resolve(database));
+    const queries = new QueryRunner(runtime, database);
     this.#projections = new Projections(runtime, database, queries);
     await this.projections.start();
     await this.settle();

@@ -148,7 +148,12 @@ const nearlyRight = fc.record({
     }),
     headers,
   ),
-  body: fc.constant('{"by":1,"label":"l","owner":"o"}'),
+  // One in three does not fit its schema: answers of 422 are then not left to the wild requests' chance.
+  body: fc.constantFrom(
+    '{"by":1,"label":"l","owner":"o"}',
+    '{"by":2,"label":"l","owner":"p"}',
+    '{"by":0,"label":1,"owner":""}',
+  ),
 });
 
 test.each([1, 4])(

@@ -114,7 +114,7 @@ function tokenOf(seen: Seen): string {
 function projections(transport: Transport, after: string): object {
   const camelCase = /^[a-z][A-Za-z0-9]*$/;
   return withNames(
-    Object.create(null),
+    {},
     camelCase,
     (projection) =>
       withNames({}, camelCase, (query) => (input = {}, options: QueryOptions = {}) => {

@@ -89,8 +89,8 @@ async function replay(name: string, isCheck: boolean, replayer: Replayer): Promi
   }
   await replayer.rebuild();
   const { build, servedVersion, token } = await follow(replayer, bar);
-  bar.stop();
   if (build?.failure) {
+    bar.stop();
     const { error, event } = build.failure;
     throw new ScriptError(
       `Cannot build ${name}: ${
@@ -98,6 +98,7 @@ async function replay(name: string, isCheck: boolean, replayer: Replayer): Promi
       }, at ${event.type} of ${event.actor}, ${event.shard}.${event.position}. What served still does.`,
     );
   }
+  bar.finish();
   console.log(`Built ${name}, version ${servedVersion}, as of ${token || "an empty log"}.`);
 }
 
@@ -119,7 +120,8 @@ async function follow(
 }
 
 function report(name: string, check: ProjectionCheck, bar: ProgressBar): void {
-  bar.stop();
+  if (check.status === "equal" || check.status === "different") bar.finish();
+  else bar.stop();
   const { status, token, rowsCompared, difference, failure } = check;
   if (status === "equal") {
     return console.log(

@@ -11,6 +11,7 @@ interface Bar {
 /** A bar on standard error, where that is a terminal. */
 export class ProgressBar {
   #bar: Bar | undefined;
+  #total = 0;
 
   constructor(private readonly what: string) {}
 
@@ -22,8 +23,15 @@ export class ProgressBar {
       }) as Bar;
       this.#bar.start(total, done);
     }
+    this.#total = total;
     this.#bar.setTotal(total);
     this.#bar.update(done);
+  }
+
+  /** All of it is done. */
+  finish(): void {
+    this.#bar?.update(this.#total);
+    this.stop();
   }
 
   stop(): void {

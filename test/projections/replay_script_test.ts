@@ -1,0 +1,90 @@
+import { expect, onTestFinished, test } from "vitest";
+import modules from "../../actors/mod.ts";
+import { account } from "../../actors/account.ts";
+import { createApp } from "../../src/http/app.ts";
+import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { openRuntime, runTask } from "../scripts/support.ts";
+import { temporaryFolder } from "../store/databases.ts";
+
+/** A folder with two accounts in it, whose balances have been projected. */
+async function folderWithBalances() {
+  const folder = temporaryFolder();
+  const runtime = await openRuntime({ modules, data: folder, shards: 2 });
+  let token = "";
+  for (const key of ["a", "b"]) {
+    await runtime.ask(account.ref(key).open({ owner: "Ann" }));
+    ({ token } = await runtime.ask(account.ref(key).deposit({ amount: 5 })));
+    const atLeast = runtime.parseToken(token);
+    await runtime.projections.query("balances", "all", {}, { atLeast, waitMs: 10_000 });
+  }
+  return { folder, runtime };
+}
+
+/** Does something to the read database behind everybody's back. */
+async function behindTheBack(folder: string, sql: string): Promise<void> {
+  const database = openLibsqlDatabase({ url: `file:${folder}/read.db` });
+  await database.execute({ sql });
+  await database.close();
+}
+
+test("a folder is checked, found to have drifted, rebuilt, and checked again", async () => {
+  const { folder, runtime } = await folderWithBalances();
+  await runtime[Symbol.asyncDispose]();
+  const replay = (...flags: string[]) => runTask("replay", "--data", folder, ...flags);
+  expect(await replay("--projection", "balances", "--check")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("2 rows"),
+  });
+  await behindTheBack(folder, `UPDATE balances__1 SET balance = 99 WHERE account = 'b'`);
+  const drifted = await replay("--projection", "balances", "--check");
+  expect(drifted.code).toBe(1);
+  expect(drifted.stderr).toContain(`key       {"account":"b"}`);
+  expect(drifted.stderr).toMatch(/served .*"balance":99/);
+  expect(drifted.stderr).toMatch(/replayed .*"balance":5/);
+  expect(await replay("--projection", "balances")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("Built balances, version 1"),
+  });
+  expect((await replay("--projection", "balances", "--check")).code).toBe(0);
+});
+
+test("a server is asked to rebuild, and to check, while it serves", async () => {
+  const { folder, runtime } = await folderWithBalances();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, createApp(runtime).fetch);
+  onTestFinished(() => server.shutdown());
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  expect(await runTask("replay", "--projection", "balances", "--url", url)).toMatchObject({ code: 0 });
+  await behindTheBack(folder, `DELETE FROM balances__2 WHERE account = 'a'`);
+  const drifted = await runTask("replay", "--projection", "balances", "--url", url, "--check");
+  expect(drifted.code).toBe(1);
+  expect(drifted.stderr).toContain("served    no such row");
+  const unknown = await runTask("replay", "--projection", "nothing", "--url", url);
+  expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("only balances") });
+  const held = await runTask("replay", "--projection", "balances", "--data", folder);
+  expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining("held by") });
+});
+
+test("tables of a projection that is not among the modules are dropped, others are not", async () => {
+  const { folder, runtime } = await folderWithBalances();
+  await runtime[Symbol.asyncDispose]();
+  const none = `${folder}/modules.ts`;
+  await Deno.writeTextFile(none, "export default [];");
+  const drop = (name: string, ...flags: string[]) =>
+    runTask("replay", "--drop", name, "--data", folder, ...flags);
+  expect((await drop("balances")).code).toBe(1);
+  expect((await drop("nothing", "--modules", none)).code).toBe(1);
+  expect(await drop("balances", "--modules", none)).toMatchObject({ code: 0, stderr: "" });
+  expect((await drop("balances", "--modules", none)).code).toBe(1);
+});
+
+test.each([
+  [],
+  ["--projection", "a", "--drop", "b"],
+  ["--projection", "a", "--url", "http://x", "--data", "y"],
+  ["--drop", "a", "--check"],
+  ["--projection", "a", "--url", "nowhere"],
+  ["--projection", "a", "b"],
+  ["--rebuild"],
+])("a command line that makes no sense ends with 2", async (...flags) => {
+  expect((await runTask("replay", ...flags)).code).toBe(2);
+});

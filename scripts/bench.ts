@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { benchInProcess } from "./bench/in_process.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchOverHttp } from "./bench/over_http.ts";
+import { benchProjections } from "./bench/projection_bench.ts";
 import { benchShards } from "./bench/shards.ts";
 import { endChildren } from "./support/child.ts";
 
@@ -16,6 +17,7 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   b: { about: "over HTTP, against bare Hono", run: benchOverHttp },
   c: { about: "memory of a million actors", run: benchMemory },
   d: { about: "keyed commands and mailboxes, 1 shard and 4", run: benchShards },
+  e: { about: "projections, against a bare loop", run: benchProjections },
 };
 
 const usage = `Usage: deno task bench [--quick] [--only a,b]

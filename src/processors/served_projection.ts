@@ -400,8 +400,6 @@ export class ServedProjection {
     await build.projector.stop();
     this.#wakeBuild();
     await build.run;
-    // It may have been too late.
-    if (this.#build !== build) return;
     this.#build = undefined;
     this.#changed();
     await dropGeneration(this.world.database, this.projection.name, build.generation.generation);

@@ -13,9 +13,12 @@ export interface Reader {
   close(): void;
 }
 
+/** Statements, and the rows they gave, that a connection holds before it is opened anew. */
+const STATEMENTS_MAX = 1_000;
+
 /** The part of the driver that is used; what it says of itself leaves out most of it. */
 interface Connection {
-  prepare(sql: string): Promise<{ raw(): { all(args: unknown[]): Promise<Row[]> } }>;
+  prepare(sql: string): Promise<{ raw(): { iterate(args: unknown[]): Promise<Iterable<Row>> } }>;
   exec(sql: string): Promise<void>;
   interrupt(): void;
   close(): void;
@@ -34,23 +37,40 @@ export async function fileOf(database: Database): Promise<string | undefined> {
 }
 
 /**
- * Opens a connection of its own to a database file. Statements run beside this thread, not on it.
+ * Opens a connection of its own to a database file. Statements run beside this thread, one at a time.
  *
  * @throws {DatabaseError} When the file cannot be opened.
  */
 export async function openReader(file: string): Promise<Reader> {
-  const connection = await wrapped(async () => {
-    const opened = new (LibsqlConnection as unknown as new (path: string) => Connection)(file);
-    await opened.exec("PRAGMA busy_timeout = 5000");
-    await opened.exec("PRAGMA query_only = 1");
-    return opened;
-  });
+  let connection = await open(file);
+  // The garbage collector frees a statement on this thread, which then waits for whatever runs on the connection:
+  // for ever, when only this thread could interrupt that. So statements live as long as their connection.
+  let past: unknown[] = [];
   return {
     execute: ({ sql, args = [] }) =>
-      wrapped(async () => await (await connection.prepare(sql)).raw().all(args.map(toBound))),
+      wrapped(async () => {
+        if (past.length >= STATEMENTS_MAX) {
+          connection.close();
+          [connection, past] = [await open(file), []];
+        }
+        const statement = (await connection.prepare(sql)).raw();
+        past.push(statement);
+        const rows = await statement.iterate(args.map(toBound));
+        past.push(rows);
+        return [...rows];
+      }),
     interrupt: () => connection.interrupt(),
     close: () => connection.close(),
   };
+}
+
+function open(file: string): Promise<Connection> {
+  return wrapped(async () => {
+    const connection = new (LibsqlConnection as unknown as new (path: string) => Connection)(file);
+    await connection.exec("PRAGMA busy_timeout = 5000");
+    await connection.exec("PRAGMA query_only = 1");
+    return connection;
+  });
 }
 
 /** The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`. */

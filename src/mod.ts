@@ -3,6 +3,13 @@
  *
  * @module
  */
+export {
+  type Activity,
+  activity,
+  type ActivityContext,
+  type ActivityOptions,
+  FinalError,
+} from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";
 export { command, type CommandDefinition, type CommandRequest } from "./core/command.ts";
@@ -15,7 +22,7 @@ export { type Log } from "./core/log.ts";
 export { type Projection, projection, query, type QueryDefinition, type Write } from "./core/projection.ts";
 export { type React, type Reactor, reactor } from "./core/reactor.ts";
 export { type SourceEvent } from "./core/subscription.ts";
-export { type Turn } from "./core/turn.ts";
+export { type PerformOptions, type SendOptions, type TimerTime, type Turn } from "./core/turn.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export { defaultLimits, type Limits } from "./config.ts";
 export { createRuntime, type CreateRuntimeOptions, type OpenRuntime } from "./create_runtime.ts";

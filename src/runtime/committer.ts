@@ -9,6 +9,7 @@ import type { EventRow } from "../store/events.ts";
 import { messageRow } from "../store/messages.ts";
 import type { OutboxRow } from "../store/outbox.ts";
 import type { SnapshotRow } from "../store/snapshots.ts";
+import { type Timer, timerRow } from "../store/timers.ts";
 import type { Entry } from "./mailbox.ts";
 
 /** Who is told what became of a commit. */
@@ -26,6 +27,8 @@ class OpenCommit {
   readonly relayed: number[] = [];
   readonly snapshots: SnapshotRow[] = [];
   readonly checkpoints: CheckpointRow[] = [];
+  /** Timers as they are after this commit, by `timerKey`; undefined where there is none any more. */
+  readonly timers = new Map<string, { actor: string; name: string; timer: Timer | undefined }>();
   prune: Commit["prune"] = null;
   readonly releases: Release[] = [];
   turns = 0;
@@ -34,7 +37,7 @@ class OpenCommit {
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
       this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.prune !== null;
+      this.timers.size > 0 || this.prune !== null;
   }
 }
 
@@ -163,6 +166,7 @@ export class Committer {
 
   #seal(commit: OpenCommit): Commit {
     const { shard, now, ids } = this.world;
+    const timers = [...commit.timers.values()];
     return {
       index: this.#index + 1,
       epoch: this.#epoch,
@@ -173,6 +177,8 @@ export class Committer {
       outbox: commit.outbox,
       relayed: commit.relayed,
       snapshots: commit.snapshots,
+      timers: timers.flatMap(({ timer }) => timer ? [timerRow(timer)] : []),
+      timersGone: timers.flatMap(({ actor, name, timer }) => timer ? [] : [[actor, name]]),
       checkpoints: commit.checkpoints,
       prune: commit.prune,
     };

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { activityNameOf, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { FolioError, issuesOf } from "../core/errors.ts";
@@ -8,13 +9,14 @@ import type { Reactor } from "../core/reactor.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyProjection | Reactor;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
   readonly projections = new Map<string, AnyProjection>();
   readonly reactors = new Map<string, Reactor>();
+  readonly activities = new Map<string, AnyActivity>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
@@ -22,6 +24,7 @@ export class Registry {
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
+      else if (module?.kind === "activity") add("activities", this.activities, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
   }
@@ -37,6 +40,26 @@ export class Registry {
     const reason = invalidKeyReason(key);
     if (reason) throw new FolioError("malformed", `Cannot use the key: ${reason}`, { name: "key" });
     return actor;
+  }
+
+  /**
+   * The input of an activity, parsed.
+   *
+   * @throws {TypeError} When it is not among the modules.
+   * @throws {FolioError} `invalid-input`.
+   */
+  parseActivity({ name }: { name: string }, input: unknown): unknown {
+    const activity = this.activities.get(name);
+    if (!activity) throw new TypeError(`Activity ${name} is not among the modules that run`);
+    return parsed(activity.input, input, `activity ${name}`);
+  }
+
+  /** The input of a kept message, parsed: of a command, or of an activity. */
+  parseMessage(message: { actor: string; command: string; input: unknown }): unknown {
+    const name = activityNameOf(message.actor);
+    if (name !== undefined) return this.parseActivity({ name }, message.input);
+    const { type, key } = parseActorName(message.actor);
+    return this.parse({ type, key, command: message.command, input: message.input });
   }
 
   /**
@@ -69,13 +92,14 @@ export class Registry {
         command: name,
       });
     }
-    const schema: z.ZodType = command.input;
-    const parsed = schema.safeParse(request.input);
-    if (parsed.success) return parsed.data;
-    throw new FolioError("invalid-input", `Input does not fit ${actor.name}/${request.command}`, {
-      issues: issuesOf(parsed.error),
-    });
+    return parsed(command.input, request.input, `${actor.name}/${request.command}`);
   }
+}
+
+function parsed(schema: z.ZodType, input: unknown, what: string): unknown {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new FolioError("invalid-input", `Input does not fit ${what}`, { issues: issuesOf(result.error) });
 }
 
 function add<Module extends AnyModule>(kind: string, to: Map<string, Module>, module: Module): void {

@@ -35,6 +35,8 @@ export interface SubmitOptions {
   readonly expectedVersion?: string | undefined;
   /** Not before this time, in milliseconds since the Unix epoch. */
   readonly deliverAt?: number | undefined;
+  /** From this time on it is not handled any more, but rejected as `expired`. */
+  readonly expiresAt?: number | undefined;
   /** `0` only admits the message; otherwise the answer is awaited so long, at the most. */
   readonly waitMs: number;
 }
@@ -377,6 +379,8 @@ export class Runtime {
       expectedVersion: options.expectedVersion ?? null,
       enqueuedAt: now,
       deliverAt: Math.max(options.deliverAt ?? now, now),
+      expiresAt: options.expiresAt ?? null,
+      replyTo: null,
     };
   }
 }

@@ -76,6 +76,8 @@ export function commitOf(index: number, changes: Partial<Commit> = {}): Commit {
     outbox: [],
     relayed: [],
     snapshots: [],
+    timers: [],
+    timersGone: [],
     checkpoints: [],
     prune: null,
     ...changes,
@@ -117,7 +119,18 @@ export function queuedMessage(seq: number, changes: Partial<MessageFields> = {})
   const outcome = status === "done" ? `{"status":"done","reply":${seq},"version":1,"position":1}` : null;
   return [
     ...[seq, id, actor, command, JSON.stringify(input), null, `c-${id}`, null, null, null] as const,
-    ...[status, attempts, 100, deliverAt, null, handledAt, outcome, JSON.stringify(failures)] as const,
+    ...[
+      status,
+      attempts,
+      100,
+      deliverAt,
+      null,
+      handledAt,
+      outcome,
+      JSON.stringify(failures),
+      null,
+      null,
+    ] as const,
   ];
 }
 

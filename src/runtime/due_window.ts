@@ -29,7 +29,9 @@ export class DueWindow<T> {
   /** A binary heap, soonest first. */
   readonly #heap: T[] = [];
   #heldUntil: DueKey;
+  /** Whether the last read brought as much as one may, and there may be more up to its end. */
   #isPartial = false;
+  #isReading = false;
   #cancelTimer: () => void = () => {};
   #timerAt = Infinity;
   #cancelWindow: () => void = () => {};
@@ -52,11 +54,13 @@ export class DueWindow<T> {
 
   /** Reads what is due within the next window. */
   async runOnce(): Promise<void> {
+    if (this.#isReading) return;
     const after = this.#heldUntil;
     const upTo = this.clock.now() + this.windowMs;
     if (upTo < after.at) return;
     // From here on `add` holds what is due by then, so that nothing falls between it and the query.
     this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
+    this.#isReading = true;
     try {
       const items = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
       const last = items.at(-1);
@@ -66,17 +70,25 @@ export class DueWindow<T> {
     } catch (error) {
       this.#heldUntil = after; // the next run reads this window again
       throw error;
+    } finally {
+      this.#isReading = false;
     }
   }
 
-  /** Reads each half window, or sooner when there is more than was read. */
+  /** Reads each half window from now on, and sooner when there is more than one read brings. */
   start(): void {
+    this.#readAfter(this.windowMs / 2);
+  }
+
+  #readAfter(delayMs: number): void {
     if (this.#stopped) return;
-    this.#cancelWindow = this.clock.after(this.#isPartial ? 0 : this.windowMs / 2, async () => {
+    this.#cancelWindow();
+    this.#cancelWindow = this.clock.after(delayMs, async () => {
+      // What is held comes first; when half of it is gone, there will be another read.
+      if (this.#isPartial && this.held > ITEMS_PER_READ / 2) return this.start();
       try {
-        if (!this.#isPartial || this.held < ITEMS_PER_READ) await this.runOnce();
+        await this.runOnce();
       } catch (error) {
-        this.#isPartial = false;
         this.owner.failed(error);
       }
       this.start();
@@ -146,6 +158,7 @@ export class DueWindow<T> {
         this.owner.due(first);
       }
       this.#setTimer();
+      if (this.#isPartial && this.held <= ITEMS_PER_READ / 2) this.#readAfter(0);
     });
   }
 }

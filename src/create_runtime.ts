@@ -101,7 +101,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const runtime = await Runtime.start({ ...options, stores });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
-    const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors];
+    const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules];
     for (const processor of processors) await processor.start();
     let isDisposed = false;
     return Object.assign(runtime, {

@@ -21,6 +21,7 @@ export { type Ids } from "./core/ids.ts";
 export { type Log } from "./core/log.ts";
 export { type Projection, projection, query, type QueryDefinition, type Write } from "./core/projection.ts";
 export { type React, type Reactor, reactor } from "./core/reactor.ts";
+export { type MisfirePolicy, type Schedule, schedule } from "./core/schedule.ts";
 export { type SourceEvent } from "./core/subscription.ts";
 export { type PerformOptions, type SendOptions, type TimerTime, type Turn } from "./core/turn.ts";
 export { type AppOptions, createApp } from "./http/app.ts";

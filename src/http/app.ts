@@ -14,6 +14,7 @@ import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
+import { timeRoutes } from "./time_routes.ts";
 
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
@@ -64,6 +65,7 @@ export function createApp(
   messageRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
+  timeRoutes(app, runtime);
   healthRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {

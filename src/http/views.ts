@@ -43,6 +43,7 @@ export function messageView(message: MessageRecord) {
       : undefined,
     nextAttemptAt: isoTime(message.nextAttemptAt),
     enqueuedAt: isoTime(message.enqueuedAt),
+    expiresAt: isoTime(message.expiresAt),
     deliverAt: message.deliverAt > message.enqueuedAt ? isoTime(message.deliverAt) : undefined,
     handledAt: isoTime(message.handledAt),
     correlationId: message.correlationId,
@@ -69,8 +70,8 @@ export function traceView(node: TraceNode): unknown {
   };
 }
 
-function isoTime(at: number): string;
-function isoTime(at: number | null | undefined): string | undefined;
-function isoTime(at: number | null | undefined): string | undefined {
+export function isoTime(at: number): string;
+export function isoTime(at: number | null | undefined): string | undefined;
+export function isoTime(at: number | null | undefined): string | undefined {
   return at === null || at === undefined ? undefined : new Date(at).toISOString();
 }

@@ -2,14 +2,16 @@ import type { z } from "zod";
 import { activityNameOf, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
-import { FolioError, issuesOf } from "../core/errors.ts";
+import { errorMessage, FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
+import type { Schedule } from "../core/schedule.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
+import { scheduleActor } from "./schedule_actor.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor | Schedule;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
@@ -17,6 +19,7 @@ export class Registry {
   readonly projections = new Map<string, AnyProjection>();
   readonly reactors = new Map<string, Reactor>();
   readonly activities = new Map<string, AnyActivity>();
+  readonly schedules = new Map<string, Schedule>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
@@ -25,7 +28,16 @@ export class Registry {
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
       else if (module?.kind === "activity") add("activities", this.activities, module);
+      else if (module?.kind === "schedule") add("schedules", this.schedules, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
+    }
+    if (this.schedules.size > 0) add("actor types", this.actors, scheduleActor(this.schedules));
+    for (const { name, request } of this.schedules.values()) {
+      try {
+        this.parse(request);
+      } catch (error) {
+        throw new TypeError(`Cannot register schedule ${name}: ${errorMessage(error)}`, { cause: error });
+      }
     }
   }
 

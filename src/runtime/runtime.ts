@@ -13,6 +13,7 @@ import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
+import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import { readPast, type Until } from "./history.ts";
@@ -20,6 +21,7 @@ import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
 import { Shard, type World } from "./shard.ts";
+import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
 
 /** How one command is sent. */
@@ -77,6 +79,7 @@ export class Runtime {
   readonly log: Log;
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
+  readonly schedules: Schedules;
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
@@ -88,6 +91,7 @@ export class Runtime {
     this.shards = shards;
     this.registry = world.registry;
     this.deadLetters = new DeadLetters(shards, world.registry);
+    this.schedules = new Schedules(this);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
@@ -287,6 +291,15 @@ export class Runtime {
    */
   message(id: string, actor?: string): Promise<MessageRecord> {
     return readMessage(this.shards, id, actor);
+  }
+
+  /** What timers will send, soonest first; those of one actor, where it is named. */
+  async timers(page: { actor?: string | undefined; limit: number }): Promise<Timer[]> {
+    const { actor, limit } = page;
+    if (actor !== undefined) return await readTimersOf(this.shardOf(actor).store.database, actor, limit);
+    const all = { after: { at: -Number.MAX_SAFE_INTEGER, order: "" }, upTo: Number.MAX_SAFE_INTEGER, limit };
+    const lists = await Promise.all(this.shards.map((shard) => readTimers(shard.store.database, all)));
+    return lists.flat().sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
   }
 
   /** One page of the log across actors. */

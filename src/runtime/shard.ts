@@ -494,6 +494,7 @@ export class Shard {
 
   /** An entry whose id came from outside has been looked up. */
   #found(entry: Entry, earlier: MessageRecord | undefined): void {
+    if (this.#pending.get(entry.message) !== entry) return; // abandoned meanwhile
     entry.ready = true;
     if (!earlier) {
       if (entry.durable) this.#dispatcher.store(entry);
@@ -513,7 +514,12 @@ export class Shard {
   #loadFailed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void {
     const unavailable = this.#unavailable(error);
     this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
-    for (const entry of entries) this.#abandon(entry, unavailable);
+    for (const entry of entries) {
+      // Those behind it of the same actor, too: they would be handled before it, when it comes again.
+      const mailbox = this.#directory.get(entry.message.actor)?.mailbox.toArray() ?? [];
+      for (const other of mailbox) if (!other.ready) this.#abandon(other, unavailable);
+      this.#abandon(entry, unavailable);
+    }
     for (const activation of activations) {
       activation.phase = "cold";
       for (const reader of activation.readers.splice(0)) reader.reject(unavailable);

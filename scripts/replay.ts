@@ -4,9 +4,8 @@
  *
  * @module
  */
-import type { ProjectionCheck } from "../src/core/projection.ts";
 import { createRuntime } from "../src/create_runtime.ts";
-import type { ProjectionStatus } from "../src/runtime/read_models.ts";
+import type { ProjectionCheck, ProjectionStatus } from "../src/runtime/read_models.ts";
 import { defaultModules, loadRegistry } from "./support/modules.ts";
 import { ProgressBar } from "./support/progress_bar.ts";
 import { printable, runScript, ScriptError, UsageError } from "./support/script.ts";

@@ -39,35 +39,6 @@ export function query<Input extends z.ZodObject, Row extends z.ZodObject>(
   return { input, row, sql };
 }
 
-/**
- * Whether a projection's rows are what a replay of the logs gives.
- *
- * `different`: `difference` is the first row of the first table in which they part. `failed`: the code of today
- * cannot handle an event that the rows reflect. `cancelled`: somebody gave it up.
- */
-export interface ProjectionCheck {
-  readonly projection: string;
-  readonly status: "equal" | "different" | "failed" | "cancelled";
-  /** Consistency token of what was compared. */
-  readonly token: string;
-  /** Rows that serve, in all tables that were compared. */
-  readonly rowsCompared: number;
-  readonly difference?: RowDifference;
-  readonly failure?: {
-    readonly error: string;
-    readonly event: { shard: number; position: number; type: string; actor: string };
-  };
-}
-
-/** A row that serves, and what a replay makes of it; one of the two may not be there. */
-export interface RowDifference {
-  readonly table: string;
-  /** What names the row: its primary key, or all of it where the table has none. */
-  readonly key: Readonly<Record<string, SqlArgument>>;
-  readonly served?: Readonly<Record<string, SqlArgument>>;
-  readonly replayed?: Readonly<Record<string, SqlArgument>>;
-}
-
 /** A read model, as `projection(...)` makes it. */
 export interface Projection<
   Name extends string = string,

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { AnyProjection, QueryDefinition } from "../core/projection.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
-import { headersOf, jsonBody, parametersOf, problemsOf, schemaOf } from "./openapi_parts.ts";
+import { headersOf, jsonBody, parametersOf, problemsOf } from "./openapi_parts.ts";
+import { schemaOf } from "./openapi_schemas.ts";
 
 const common = problemsOf(400, 401, 403, 503);
 

@@ -1,4 +1,5 @@
-import type { RowDifference, SqlArgument } from "../core/projection.ts";
+import type { SqlArgument } from "../core/projection.ts";
+import type { RowDifference } from "../runtime/read_models.ts";
 import type { Database, Row } from "../store/database.ts";
 
 /** A table that serves and one that a replay has filled, as they are called in the database. */

@@ -3,27 +3,19 @@ import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { parseActorName } from "../core/message.ts";
 import type { Reactor } from "../core/reactor.ts";
-import type { ProjectionFailure, ReactorStatus } from "../runtime/read_models.ts";
+import type { EventFailure, ReactorStatus } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LogGrowth, ReactorAnswer, Shard } from "../runtime/shard.ts";
 import type { Send } from "../runtime/turn.ts";
 import { readCheckpoint } from "../store/checkpoints.ts";
 import { readLog } from "../store/events.ts";
+import { HandlerError } from "./handler_error.ts";
 
 /** Events answered in one commit. */
 const EVENTS_PER_COMMIT = 100;
 /** Positions looked through for them. */
 const POSITIONS_PER_READ = 20_000;
 const RETRY_DELAY_MS = 1_000;
-
-/** A handler that threw at an event. */
-class HandlerError extends Error {
-  override readonly name = "HandlerError";
-
-  constructor(readonly event: RecordedEvent, override readonly cause: unknown) {
-    super(errorMessage(cause));
-  }
-}
 
 /**
  * Follows the log of one shard for one reactor.
@@ -34,7 +26,7 @@ class HandlerError extends Error {
  * 2. Messages find room or wait: a full mailbox holds the reactor back, and nothing is skipped.
  */
 class ReactorFollower {
-  failure: ProjectionFailure | undefined;
+  failure: EventFailure | undefined;
   position = 0;
   /** Position of the checkpoint on disk. */
   #stored = 0;
@@ -107,12 +99,7 @@ class ReactorFollower {
   }
 
   #fail(error: HandlerError): void {
-    const { shard, position, type, actor } = error.event;
-    this.failure = {
-      error: error.message,
-      event: { shard, position, type, actor },
-      at: this.runtime.clock.now(),
-    };
+    this.failure = error.toFailure(this.runtime.clock.now());
     this.runtime.log("error", "Reactor has stopped", {
       reactor: this.reactor.name,
       ...this.failure.event,

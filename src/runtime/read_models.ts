@@ -1,3 +1,5 @@
+import type { SqlArgument } from "../core/projection.ts";
+
 /**
  * What HTTP needs of projections. They are filled behind the commits, by `processors/`, which `http/` does not
  * know: this is where the two meet.
@@ -16,26 +18,30 @@ export interface ProjectionStatus {
   readonly token: string;
   /** Events on disk that the served rows do not reflect yet. */
   readonly lagEvents: number;
-  readonly failure?: ProjectionFailure;
+  readonly failure?: EventFailure;
   /** New tables that are being filled beside those that serve. */
   readonly build?: {
     readonly eventsDone: number;
     readonly eventsTotal: number;
     readonly startedAt: number;
-    readonly failure?: ProjectionFailure;
+    readonly failure?: EventFailure;
   };
   readonly queries: readonly string[];
 }
 
-/** Why a projection has stopped, and at which event. It goes on from there when its code is mended. */
-export interface ProjectionFailure {
+/** An event by its places: in its shard's log, and in its actor's stream. */
+export interface EventPlace {
+  readonly shard: number;
+  readonly position: number;
+  readonly type: string;
+  readonly actor: string;
+  readonly version: number;
+}
+
+/** Why a projection or a reactor has stopped, and at which event. It goes on from there when its code is mended. */
+export interface EventFailure {
   readonly error: string;
-  readonly event: {
-    readonly shard: number;
-    readonly position: number;
-    readonly type: string;
-    readonly actor: string;
-  };
+  readonly event: EventPlace;
   readonly at: number;
 }
 
@@ -45,7 +51,7 @@ export interface ReactorStatus {
   readonly status: "live" | "failed";
   /** Events on disk that it has not looked at yet. */
   readonly lagEvents: number;
-  readonly failure?: ProjectionFailure;
+  readonly failure?: EventFailure;
 }
 
 /** The answer to a query. */
@@ -58,6 +64,32 @@ export interface QueryResult {
   readonly lagEvents: number;
   /** Whether the rows will not move on: the projection has failed, or is being built anew. */
   readonly isStale: boolean;
+}
+
+/**
+ * Whether a projection's rows are what a replay of the logs gives.
+ *
+ * `different`: `difference` is the first row of the first table in which they part. `failed`: the code of today
+ * cannot handle an event that the rows reflect. `cancelled`: somebody gave it up.
+ */
+export interface ProjectionCheck {
+  readonly projection: string;
+  readonly status: "equal" | "different" | "failed" | "cancelled";
+  /** Consistency token of what was compared. */
+  readonly token: string;
+  /** Rows that serve, in all tables that were compared. */
+  readonly rowsCompared: number;
+  readonly difference?: RowDifference;
+  readonly failure?: Omit<EventFailure, "at">;
+}
+
+/** A row that serves, and what a replay makes of it; one of the two may not be there. */
+export interface RowDifference {
+  readonly table: string;
+  /** What names the row: its primary key, or all of it where the table has none. */
+  readonly key: Readonly<Record<string, SqlArgument>>;
+  readonly served?: Readonly<Record<string, SqlArgument>>;
+  readonly replayed?: Readonly<Record<string, SqlArgument>>;
 }
 
 export interface ReadModels {
@@ -83,4 +115,10 @@ export interface ReadModels {
   rebuild(name: string): Promise<ProjectionStatus>;
   /** Gives a build up. @throws {FolioError} `unknown-projection`. */
   cancelRebuild(name: string): Promise<ProjectionStatus>;
+  /**
+   * Replays the logs beside what serves, and compares the rows: a proof that they have not drifted apart.
+   *
+   * @throws {FolioError} `unknown-projection`; `projection-behind` while rows of an earlier version serve.
+   */
+  check(name: string): Promise<ProjectionCheck>;
 }

@@ -5,7 +5,12 @@
  * @module
  */
 import { createRuntime } from "../src/create_runtime.ts";
-import type { ProjectionCheck, ProjectionStatus } from "../src/runtime/read_models.ts";
+import type {
+  EventPlace,
+  ProjectionCheck,
+  ProjectionStatus,
+  RowDifference,
+} from "../src/runtime/read_models.ts";
 import { defaultModules, loadRegistry } from "./support/modules.ts";
 import { ProgressBar } from "./support/progress_bar.ts";
 import { printable, runScript, ScriptError, UsageError } from "./support/script.ts";
@@ -92,9 +97,7 @@ async function replay(name: string, isCheck: boolean, replayer: Replayer): Promi
     bar.stop();
     const { error, event } = build.failure;
     throw new ScriptError(
-      `Cannot build ${name}: ${
-        printable(error)
-      }, at ${event.type} of ${event.actor}, ${event.shard}.${event.position}. What served still does.`,
+      `Cannot build ${name}: ${printable(error)}, at ${placeOf(event)}. What served still does.`,
     );
   }
   bar.finish();
@@ -131,20 +134,31 @@ function report(name: string, check: ProjectionCheck, bar: ProgressBar): void {
   if (failure) {
     const { error, event } = failure;
     throw new ScriptError(
-      `${name} cannot be replayed: ${
-        printable(error)
-      }, at ${event.type} of ${event.actor}, ${event.shard}.${event.position}`,
+      `${name} cannot be replayed: ${printable(error)}, at ${placeOf(event)}`,
     );
   }
+  if (!difference) throw new ScriptError(`The check of ${name} says that it differs, and not where`);
   const show = (row: unknown) => (row === undefined ? "no such row" : printable(JSON.stringify(row)));
   throw new ScriptError(
     [
-      `${name} has drifted, as of ${token}. The first row that differs is in ${difference?.table}:`,
-      `  key       ${show(difference?.key)}`,
-      `  served    ${show(difference?.served)}`,
-      `  replayed  ${show(difference?.replayed)}`,
+      `${name} has drifted, as of ${token}. The first row that differs is in ${difference.table}:`,
+      `  key       ${show(difference.key)}`,
+      `  served    ${show(difference.served)}`,
+      `  replayed  ${show(difference.replayed)}`,
+      `  event     ${partingOf(difference)}`,
     ].join("\n"),
   );
+}
+
+function partingOf({ key, partedAt, writtenBy }: RowDifference): string {
+  if (partedAt) return `${placeOf(partedAt)}: before it, the replay gave the row as served`;
+  if (writtenBy) return `${placeOf(writtenBy)}, made it as replayed; the replay never gave it as served`;
+  const isTable = Object.keys(key).length === 0;
+  return isTable ? "none: the table has other columns" : "none that has to do with this row";
+}
+
+function placeOf({ type, actor, version, shard, position }: EventPlace): string {
+  return printable(`${type} of ${actor}, version ${version}, at ${shard}.${position}`);
 }
 
 function statusOf(list: readonly ProjectionStatus[], name: string): ProjectionStatus {

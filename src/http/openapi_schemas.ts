@@ -6,6 +6,8 @@ export const text: JsonSchema = { type: "string" };
 export const count: JsonSchema = { type: "integer", minimum: 0 };
 export const messageId: JsonSchema = { type: "string", pattern: "^[!-~]{1,255}$" };
 
+const eventPlace: JsonSchema = { $ref: "#/components/schemas/EventPlace" };
+
 export const schemas = {
   Problem: {
     type: "object",
@@ -121,16 +123,18 @@ export const schemas = {
     },
     required: ["messageId", "actor", "status", "attempts", "events", "children"],
   },
+  EventPlace: {
+    type: "object",
+    description: "An event by its places: in its shard's log, and in its actor's stream.",
+    properties: { shard: count, position: count, type: text, actor: text, version: count },
+    required: ["shard", "position", "type", "actor", "version"],
+  },
   ProjectionFailure: {
     type: "object",
     description: "Why a projection has stopped, and at which event.",
     properties: {
       error: text,
-      event: {
-        type: "object",
-        properties: { shard: count, position: count, type: text, actor: text },
-        required: ["shard", "position", "type", "actor"],
-      },
+      event: eventPlace,
       at: time,
     },
     required: ["error", "event"],
@@ -180,6 +184,15 @@ export const schemas = {
           key: { type: "object" },
           served: { type: "object" },
           replayed: { type: "object" },
+          partedAt: {
+            ...eventPlace,
+            description: "Before this event the replay gave the row as it serves, and never after it.",
+          },
+          writtenBy: {
+            ...eventPlace,
+            description:
+              "Where the replay never gave the row as it serves: the event that made it as replayed.",
+          },
         },
         required: ["table", "key"],
       },

@@ -6,7 +6,7 @@ import { formatToken, type Positions } from "../core/token.ts";
 import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LogGrowth, Shard } from "../runtime/shard.ts";
-import type { Database, Statement } from "../store/database.ts";
+import type { Database, Row, Statement } from "../store/database.ts";
 import { readLog } from "../store/events.ts";
 import { moveCheckpoint, readCheckpoints } from "../store/read_store.ts";
 import { EventHandling, type Handled, isSqlFault } from "./event_handling.ts";
@@ -26,6 +26,17 @@ interface Page {
   readonly events: readonly RecordedEvent[];
   /** The last position looked at. */
   readonly end: number;
+}
+
+/** Who is told what a projector does. */
+export interface ProjectorHooks {
+  /** The positions have moved, or the projector has failed. */
+  readonly changed?: () => void;
+  /** A question about the tables, answered after each event, in the transaction of its writes. */
+  readonly probe?: {
+    readonly statement: Statement;
+    take(event: RecordedEvent, rows: readonly Row[]): void;
+  };
 }
 
 /**
@@ -54,14 +65,13 @@ export class Projector {
   #isHeld = false;
   #isStopped = false;
 
-  /** @param changed Told when the positions have moved, and when the projector has failed. */
   constructor(
     private readonly runtime: Runtime,
     private readonly database: Database,
     private readonly projection: AnyProjection,
     private readonly tables: Tables,
     checkpoints: Positions,
-    private readonly changed: () => void = () => {},
+    private readonly hooks: ProjectorHooks = {},
   ) {
     this.#positions = this.#complete(checkpoints);
     this.#handling = new EventHandling(runtime.registry, projection, tables);
@@ -185,7 +195,7 @@ export class Projector {
       ...this.failure.event,
       error: error.message,
     });
-    this.changed();
+    this.hooks.changed?.();
   }
 
   #position(shard: Shard): number {
@@ -200,7 +210,7 @@ export class Projector {
     const checkpoints = await readCheckpoints(this.database, this.projection.name, this.generation);
     this.#positions = this.#complete(checkpoints);
     this.#isUnsure = false;
-    this.changed();
+    this.hooks.changed?.();
   }
 
   async #catchUp(shard: Shard, upTo: number): Promise<void> {
@@ -261,16 +271,25 @@ export class Projector {
 
   async #write(shard: Shard, handled: readonly Handled[], to: number): Promise<void> {
     const statements: Statement[] = [];
-    for (const { writes } of handled) statements.push(...writes);
+    const { probe } = this.hooks;
+    const probed: number[] = [];
+    for (const { writes } of handled) {
+      statements.push(...writes);
+      if (probe) probed.push(statements.push(probe.statement) - 1);
+    }
     const of = { projection: this.projection.name, generation: this.generation, shard: shard.number };
     statements.push(moveCheckpoint(of, this.#position(shard), to));
+    let results: Row[][];
     try {
-      await this.database.batch(statements, "write");
+      results = await this.database.batch(statements, "write");
     } catch (error) {
       this.#isUnsure = !isSqlFault(error);
       throw error;
     }
+    for (const [index, { event }] of handled.entries()) {
+      probe?.take(event, results[probed[index] ?? -1] ?? []);
+    }
     this.#positions.set(shard.number, to);
-    this.changed();
+    this.hooks.changed?.();
   }
 }

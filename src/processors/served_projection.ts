@@ -12,9 +12,9 @@ import {
   serveGeneration,
 } from "../store/read_store.ts";
 import { Build } from "./build.ts";
-import { checkDrift, CLOSE_EVENTS } from "./drift_check.ts";
+import { checkDrift, type Checked, CLOSE_EVENTS, type HooksOfCopy } from "./drift_check.ts";
 import { makeGeneration, namesOf, type Tables, tablesOf } from "./generation_tables.ts";
-import { Projector } from "./projector.ts";
+import { Projector, type ProjectorHooks } from "./projector.ts";
 import type { QueryRunner } from "./query_runner.ts";
 import { hasSeen, TokenWaiters } from "./token_waiters.ts";
 
@@ -196,25 +196,18 @@ export class ServedProjection {
   }
 
   /**
-   * Fills tables beside those that serve, and compares the two. New events are not handled while it compares.
+   * Fills tables beside those that serve, and compares the two.
    *
    * @throws {FolioError} `projection-behind` while rows of an earlier version serve.
    */
   check(): Promise<ProjectionCheck> {
     return this.#exclusively(async () => {
       await this.built();
+      const { projection } = this;
       const live = this.#live;
       if (!live || this.#isStopped) throw this.behind("is being built: there is nothing to compare yet");
-      const { projection, world } = this;
-      const generation = await create(world, projection, { isCopy: true });
-      const copy = this.#copy = await this.#newBuild(generation, new Map());
-      try {
-        return await checkDrift(world.queries, { projection, live, copy });
-      } finally {
-        this.#copy = undefined;
-        live.release();
-        await dropGeneration(world.database, projection.name, generation.generation);
-      }
+      const withCopy: Checked["withCopy"] = (work, hooksOf) => this.#withCopy(work, hooksOf);
+      return await checkDrift({ ...this.world, projection, live, withCopy });
     });
   }
 
@@ -248,16 +241,29 @@ export class ServedProjection {
     return await turn;
   }
 
-  #projector(tables: Tables, checkpoints: Positions): Projector {
+  #projector(tables: Tables, checkpoints: Positions, hooks?: ProjectorHooks): Projector {
     const { runtime, database } = this.world;
-    return new Projector(runtime, database, this.projection, tables, checkpoints, () => this.#changed());
+    const changed = () => this.#changed();
+    return new Projector(runtime, database, this.projection, tables, checkpoints, { changed, ...hooks });
   }
 
-  async #newBuild(generation: Generation, checkpoints: Positions): Promise<Build> {
+  async #newBuild(generation: Generation, checkpoints: Positions, hooks?: ProjectorHooks): Promise<Build> {
     const tables = await tablesOf(this.projection, generation);
-    const build = new Build(this.world.runtime, generation, tables, this.#projector(tables, checkpoints));
+    const projector = this.#projector(tables, checkpoints, hooks);
+    const build = new Build(this.world.runtime, generation, tables, projector);
     if (this.#isStopped) await build.end();
     return build;
+  }
+
+  async #withCopy<T>(work: (copy: Build) => Promise<T>, hooksOf?: HooksOfCopy): Promise<T> {
+    const generation = await create(this.world, this.projection, { isCopy: true });
+    try {
+      const hooks = await hooksOf?.(generation.generation);
+      return await work(this.#copy = await this.#newBuild(generation, new Map(), hooks));
+    } finally {
+      this.#copy = undefined;
+      await dropGeneration(this.world.database, this.projection.name, generation.generation);
+    }
   }
 
   async #startBuild(unfinished?: Generation): Promise<void> {

@@ -90,6 +90,13 @@ export interface RowDifference {
   readonly key: Readonly<Record<string, SqlArgument>>;
   readonly served?: Readonly<Record<string, SqlArgument>>;
   readonly replayed?: Readonly<Record<string, SqlArgument>>;
+  /** The event where the two part: before it the replay gave the row as it serves, and never after it. */
+  readonly partedAt?: EventPlace;
+  /**
+   * Where the replay never gave the row as it serves: the event that made it what is replayed. If there is
+   * neither, no event of the log has anything to do with the row.
+   */
+  readonly writtenBy?: EventPlace;
 }
 
 export interface ReadModels {

@@ -41,6 +41,9 @@ test("a folder is checked, found to have drifted, rebuilt, and checked again", a
   expect(drifted.stderr).toContain(`key       {"account":"b"}`);
   expect(drifted.stderr).toMatch(/served .*"balance":99/);
   expect(drifted.stderr).toMatch(/replayed .*"balance":5/);
+  expect(drifted.stderr).toMatch(
+    /event {5}Deposited of account\/b, version 2, at \d\.2, made it as replayed/,
+  );
   expect(await replay("--projection", "balances")).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("Built balances, version 1"),
@@ -58,6 +61,7 @@ test("a server is asked to rebuild, and to check, while it serves", async () => 
   const drifted = await runTask("replay", "--projection", "balances", "--url", url, "--check");
   expect(drifted.code).toBe(1);
   expect(drifted.stderr).toContain("served    no such row");
+  expect(drifted.stderr).toMatch(/event {5}Opened of account\/a, version 1, at \d\.\d: before it/);
   const unknown = await runTask("replay", "--projection", "nothing", "--url", url);
   expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("only balances") });
   const held = await runTask("replay", "--projection", "balances", "--data", folder);

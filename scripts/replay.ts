@@ -5,6 +5,7 @@
  * @module
  */
 import { createRuntime } from "../src/create_runtime.ts";
+import { parseLogStart } from "../src/http/request.ts";
 import type {
   EventPlace,
   ProjectionCheck,
@@ -17,10 +18,12 @@ import { printable, runScript, ScriptError, UsageError } from "./support/script.
 import { defaultData, readIdentity } from "./support/store_folder.ts";
 
 const usage =
-  `Usage: deno task replay --projection NAME [--check] [--url URL | --data FOLDER] [--modules FILE]
+  `Usage: deno task replay --projection NAME [--check | --from PLACE] [--url URL | --data FOLDER] [--modules FILE]
        deno task replay --drop NAME [--data FOLDER] [--modules FILE]
 
   --projection  builds its tables anew from the first event on, beside those that serve, which they replace
+  --from        begins at a time (2026-01-31T12:00:00Z) or after a consistency token, where the projection
+                says with \`partialRebuild\` what becomes of earlier rows
   --check       compares what a replay gives with what serves instead, and leaves that as it is
   --drop        drops the tables of a projection that is not among the modules
   --url         asks the server there, which goes on serving; it is sent FOLIO_TOKEN, where that is set
@@ -39,7 +42,7 @@ const POLL_DELAY_MS = 200;
 /** What replays: this process or a server. */
 interface Replayer {
   status(): Promise<ProjectionStatus>;
-  rebuild(): Promise<void>;
+  rebuild(from: string | undefined): Promise<void>;
   check(): Promise<ProjectionCheck>;
 }
 
@@ -48,6 +51,7 @@ await runScript({
   options: {
     projection: { type: "string" },
     check: { type: "boolean", default: false },
+    from: { type: "string" },
     drop: { type: "string" },
     url: { type: "string" },
     data: { type: "string" },
@@ -63,7 +67,10 @@ await runScript({
   }
   if (flags.check && flags.drop !== undefined) throw new UsageError("Cannot replay: --drop excludes --check");
   const name = flags.projection ?? flags.drop ?? "";
-  if (flags.url !== undefined) return await replay(name, flags.check, replayerAt(flags.url, name));
+  if (flags.from !== undefined && (flags.check || flags.drop !== undefined)) {
+    throw new UsageError("Cannot replay: --from excludes --check and --drop");
+  }
+  if (flags.url !== undefined) return await replay(name, flags, replayerAt(flags.url, name));
   const data = flags.data ?? defaultData();
   const { shards } = await readIdentity(data, 0);
   const registry = await loadRegistry(flags.modules ?? defaultModules());
@@ -72,9 +79,11 @@ await runScript({
   await using runtime = await createRuntime({ modules, data, shards });
   const { projections } = runtime;
   if (flags.drop === undefined) {
-    return await replay(name, flags.check, {
+    return await replay(name, flags, {
       status: () => Promise.resolve(statusOf(projections.list(), name)),
-      rebuild: async () => void await projections.rebuild(name),
+      rebuild: async (from) => {
+        await projections.rebuild(name, from === undefined ? undefined : parseLogStart(from, shards));
+      },
       check: () => projections.check(name),
     });
   }
@@ -83,15 +92,19 @@ await runScript({
   console.log(`Dropped the tables of ${name}.`);
 });
 
-async function replay(name: string, isCheck: boolean, replayer: Replayer): Promise<void> {
+async function replay(
+  name: string,
+  options: { check: boolean; from?: string | undefined },
+  replayer: Replayer,
+): Promise<void> {
   await replayer.status();
-  using bar = new ProgressBar(isCheck ? "Comparing" : "Building");
-  if (isCheck) {
+  using bar = new ProgressBar(options.check ? "Comparing" : "Building");
+  if (options.check) {
     const check = replayer.check();
     await Promise.race([check, follow(replayer, bar, check)]);
     return report(name, await check, bar);
   }
-  await replayer.rebuild();
+  await replayer.rebuild(options.from);
   const { build, servedVersion, token } = await follow(replayer, bar);
   if (build?.failure) {
     bar.stop();
@@ -193,7 +206,9 @@ function replayerAt(url: string, name: string): Replayer {
       const { projections } = await call<{ projections: ProjectionStatus[] }>("GET", "/projections");
       return statusOf(projections, name);
     },
-    rebuild: async () => void await call("POST", path),
+    async rebuild(from) {
+      await call("POST", from === undefined ? path : `${path}?from=${encodeURIComponent(from)}`);
+    },
     check: () => call<ProjectionCheck>("POST", `${path}?check=true`),
   };
 }

@@ -52,6 +52,7 @@ export interface ErrorFields {
   "handler-failed": { actor: string };
   "unknown-projection": { projection: string };
   "unknown-query": { projection: string; query: string };
+  "partial-rebuild-refused": { projection: string };
   "projection-behind": { projection: string; lagEvents: number };
   "query-failed": { projection: string; query: string };
   "query-too-slow": { projection: string; query: string; timeoutMs: number };

@@ -151,6 +151,10 @@ export const schemas = {
         description: "`stale`: rows of an earlier version serve while new ones are built.",
       },
       token: { type: "string", description: "Consistency token of what the served rows reflect." },
+      startsAfter: {
+        type: "string",
+        description: "Consistency token of events that a rebuild has left out.",
+      },
       lagEvents: count,
       failure: { $ref: "#/components/schemas/ProjectionFailure" },
       build: {

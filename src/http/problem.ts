@@ -19,6 +19,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "rejected": [409, "Rejected by the actor"],
   "message-in-progress": [409, "Message is still in progress"],
   "ambiguous-message": [409, "Several actors have a message of this id"],
+  "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -39,6 +40,9 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
 
 /** Statuses that say "come again", and in how many seconds. */
 const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 503: 2 };
+
+/** Conflicts that time does not resolve. */
+const finalConflicts: ReadonlySet<ErrorCode> = new Set(["ambiguous-message", "partial-rebuild-refused"]);
 
 /** Sent with every response: nothing of Folio's API is meant to be framed, sniffed, cached or run. */
 const commonHeaders: readonly [string, string][] = [
@@ -78,9 +82,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || known.code === "ambiguous-message"
-    ? undefined
-    : retryAfterSeconds[status];
+  const retryAfter = isRejection || finalConflicts.has(known.code) ? undefined : retryAfterSeconds[status];
   return respond(status, JSON.stringify(body), {
     "content-type": "application/problem+json",
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),

@@ -5,7 +5,7 @@ import { FolioError } from "../core/errors.ts";
 import type { EventFailure, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, respond } from "./problem.ts";
-import { readParameters, readQuery } from "./request.ts";
+import { malformed, parseLogStart, readParameters, readQuery } from "./request.ts";
 
 /** Read models: what there is, what they answer, building them anew, and the proof that they have not drifted. */
 export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadModels): void {
@@ -31,10 +31,17 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
   });
 
   app.post("/projections/:name/rebuild", async (c) => {
-    const { check } = readQuery(c, { check: z.enum(["true", "false"]).default("false") });
+    const { check, from } = readQuery(c, {
+      check: z.enum(["true", "false"]).default("false"),
+      from: z.string().min(1).optional(),
+    });
     const name = c.req.param("name");
-    if (check === "true") return json(200, await readModels.check(name));
-    return json(202, statusView(await readModels.rebuild(name)), { location: "/projections" });
+    if (check === "true") {
+      if (from !== undefined) throw malformed("from", "A check begins where the rows that serve begin");
+      return json(200, await readModels.check(name));
+    }
+    const start = from === undefined ? undefined : parseLogStart(from, runtime.shards.length);
+    return json(202, statusView(await readModels.rebuild(name, start)), { location: "/projections" });
   });
 
   app.delete("/projections/:name/rebuild", async (c) => {

@@ -122,7 +122,7 @@ async function compareTable(
 }
 
 /** A table's columns, and which of them name a row. */
-async function columnsOf(
+export async function columnsOf(
   connection: Connection,
   table: string,
 ): Promise<{ all: string[]; key: string[]; isKeyed: boolean }> {

@@ -1,6 +1,7 @@
 import { errorMessage, FolioError, issuesOf } from "../core/errors.ts";
 import type { SqlArgument } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
+import type { LogStart } from "../runtime/log_start.ts";
 import type { ProjectionCheck, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Database } from "../store/database.ts";
@@ -102,9 +103,9 @@ export class Projections implements ReadModels {
     }
   }
 
-  async rebuild(name: string): Promise<ProjectionStatus> {
+  async rebuild(name: string, from?: LogStart): Promise<ProjectionStatus> {
     const served = this.#find(name);
-    await served.rebuild();
+    await served.rebuild(from);
     return served.status();
   }
 

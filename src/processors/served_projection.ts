@@ -1,9 +1,8 @@
 import { FolioError } from "../core/errors.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
+import type { LogStart } from "../runtime/log_start.ts";
 import type { ProjectionCheck, ProjectionStatus } from "../runtime/read_models.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { Database } from "../store/database.ts";
 import {
   dropGeneration,
   type Generation,
@@ -11,21 +10,12 @@ import {
   readGenerations,
   serveGeneration,
 } from "../store/read_store.ts";
-import { Build } from "./build.ts";
+import type { Build } from "./build.ts";
+import { Builder, type ReadWorld } from "./builder.ts";
 import { checkDrift, type Checked, CLOSE_EVENTS, type HooksOfCopy } from "./drift_check.ts";
 import { makeGeneration, namesOf, type Tables, tablesOf } from "./generation_tables.ts";
-import { Projector, type ProjectorHooks } from "./projector.ts";
-import type { QueryRunner } from "./query_runner.ts";
+import type { Projector } from "./projector.ts";
 import { hasSeen, TokenWaiters } from "./token_waiters.ts";
-
-/** What all projections of a process share. */
-export interface ReadWorld {
-  readonly runtime: Runtime;
-  readonly database: Database;
-  readonly queries: QueryRunner;
-  /** A number that no generation of any projection has. */
-  nextGeneration(): number;
-}
 
 /**
  * One projection: what serves, and what is being filled beside it.
@@ -46,6 +36,7 @@ export class ServedProjection {
   #isStopped = false;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #waiters: TokenWaiters;
+  readonly #builder: Builder;
 
   private constructor(
     private readonly world: ReadWorld,
@@ -58,6 +49,7 @@ export class ServedProjection {
     this.#tables = tables;
     this.#frozenAt = checkpoints;
     this.#waiters = new TokenWaiters(world.runtime.clock);
+    this.#builder = new Builder(world, projection, () => this.#changed());
   }
 
   /**
@@ -79,7 +71,8 @@ export class ServedProjection {
       if (other !== serving && other !== unfinished) await dropGeneration(database, name, other.generation);
     }
     if (!serving) {
-      serving = unfinished ?? await create(world, projection);
+      serving = unfinished ??
+        await makeGeneration(database, projection, { generation: world.nextGeneration() });
       await serveGeneration(database, name, serving.generation);
     }
     const checkpoints = await readCheckpoints(database, name, serving.generation);
@@ -95,7 +88,7 @@ export class ServedProjection {
     }
     const isCurrent = serving.version === version && !isAhead;
     if (isCurrent) {
-      served.#live = served.#projector(tables, checkpoints);
+      served.#live = served.#builder.projector(tables, checkpoints);
       served.#live.start();
     }
     if (!isCurrent || (unfinished && unfinished !== serving)) await served.#startBuild(unfinished);
@@ -130,12 +123,14 @@ export class ServedProjection {
     const { name, version, queries } = this.projection;
     const build = this.#build ?? this.#copy;
     const failure = this.#live?.failure;
+    const { startsAfter } = this.#serving;
     return {
       name,
       version,
       servedVersion: this.#serving.version,
       status: !this.#live ? "stale" : failure ? "failed" : "live",
       token: formatToken(this.#positions),
+      ...(startsAfter.size > 0 ? { startsAfter: formatToken(startsAfter) } : {}),
       lagEvents: this.lagOf(this.#positions),
       ...(failure ? { failure } : {}),
       ...(build ? { build: build.status() } : {}),
@@ -168,11 +163,20 @@ export class ServedProjection {
     this.#waiters.end();
   }
 
-  /** Builds anew. A build that is under way goes on; one that has failed begins again. */
-  rebuild(): Promise<void> {
+  /**
+   * Builds anew. A build that is under way goes on; one that has failed begins again.
+   *
+   * @param from Where to begin; undefined for the beginning of the log.
+   * @throws {FolioError} `partial-rebuild-refused`; `projection-behind` where another build is under way.
+   */
+  rebuild(from?: LogStart): Promise<void> {
     return this.#exclusively(async () => {
+      if (from && !this.projection.partialRebuild) throw this.#refused("it has no partialRebuild");
+      if (from && !this.#live) throw this.#refused("its rows are of an earlier version");
       if (this.#build?.projector.failure) await this.#discard(this.#build);
-      if (!this.#build && !this.#isStopped) await this.#startBuild();
+      if (from && this.#build) throw this.behind("is being built already: wait, or give that up first");
+      if (this.#build || this.#isStopped) return;
+      await this.#startBuild(from && await this.#builder.createFrom(from, this.#serving));
     });
   }
 
@@ -219,6 +223,12 @@ export class ServedProjection {
     });
   }
 
+  #refused(reason: string): FolioError {
+    const { name } = this.projection;
+    const message = `Projection ${name} can be rebuilt from the beginning only: ${reason}`;
+    return new FolioError("partial-rebuild-refused", message, { projection: name });
+  }
+
   get #positions(): Positions {
     return this.#live?.positions ?? this.#frozenAt;
   }
@@ -241,38 +251,26 @@ export class ServedProjection {
     return await turn;
   }
 
-  #projector(tables: Tables, checkpoints: Positions, hooks?: ProjectorHooks): Projector {
-    const { runtime, database } = this.world;
-    const changed = () => this.#changed();
-    return new Projector(runtime, database, this.projection, tables, checkpoints, { changed, ...hooks });
-  }
-
-  async #newBuild(generation: Generation, checkpoints: Positions, hooks?: ProjectorHooks): Promise<Build> {
-    const tables = await tablesOf(this.projection, generation);
-    const projector = this.#projector(tables, checkpoints, hooks);
-    const build = new Build(this.world.runtime, generation, tables, projector);
-    if (this.#isStopped) await build.end();
-    return build;
-  }
-
   async #withCopy<T>(work: (copy: Build) => Promise<T>, hooksOf?: HooksOfCopy): Promise<T> {
-    const generation = await create(this.world, this.projection, { isCopy: true });
+    // What was left out of the rows that serve is left out here, too.
+    const { startsAfter } = this.#serving;
+    const generation = await this.#builder.create({ isCopy: true, startsAfter });
     try {
       const hooks = await hooksOf?.(generation.generation);
-      return await work(this.#copy = await this.#newBuild(generation, new Map(), hooks));
+      this.#copy = await this.#builder.build(generation, hooks);
+      if (this.#isStopped) await this.#copy.end();
+      return await work(this.#copy);
     } finally {
       this.#copy = undefined;
-      await dropGeneration(this.world.database, this.projection.name, generation.generation);
+      await this.#builder.drop(generation);
     }
   }
 
-  async #startBuild(unfinished?: Generation): Promise<void> {
-    const { database, runtime } = this.world;
+  async #startBuild(made?: Generation): Promise<void> {
     const { name, version } = this.projection;
-    const generation = unfinished ?? await create(this.world, this.projection);
-    const checkpoints = await readCheckpoints(database, name, generation.generation);
-    const build = this.#build = await this.#newBuild(generation, checkpoints);
-    runtime.log("info", "Projection is being built", { projection: name, version });
+    const build = this.#build = await this.#builder.build(made ?? await this.#builder.create());
+    if (this.#isStopped) await build.end();
+    this.world.runtime.log("info", "Projection is being built", { projection: name, version });
     build.run = build.untilDone(() => this.#runBuild(build), () => build.isOver);
   }
 
@@ -313,10 +311,6 @@ export class ServedProjection {
     await build.run;
     this.#build = undefined;
     this.#changed();
-    await dropGeneration(this.world.database, this.projection.name, build.generation.generation);
+    await this.#builder.drop(build.generation);
   }
-}
-
-function create(world: ReadWorld, projection: AnyProjection, { isCopy = false } = {}): Promise<Generation> {
-  return makeGeneration(world.database, projection, { generation: world.nextGeneration(), isCopy });
 }

@@ -1,4 +1,5 @@
 import type { SqlArgument } from "../core/projection.ts";
+import type { LogStart } from "./log_start.ts";
 
 /**
  * What HTTP needs of projections. They are filled behind the commits, by `processors/`, which `http/` does not
@@ -16,6 +17,8 @@ export interface ProjectionStatus {
   readonly status: "live" | "stale" | "failed";
   /** Consistency token of what the served rows reflect. */
   readonly token: string;
+  /** Consistency token of events that a rebuild has left out, where one has. */
+  readonly startsAfter?: string;
   /** Events on disk that the served rows do not reflect yet. */
   readonly lagEvents: number;
   readonly failure?: EventFailure;
@@ -114,12 +117,14 @@ export interface ReadModels {
     options: { atLeast?: ReadonlyMap<number, number> | undefined; waitMs: number },
   ): Promise<QueryResult>;
   /**
-   * Builds new tables from the first event on, beside those that serve, and lets them serve when they have
-   * caught up. A build that is under way goes on.
+   * Builds new tables beside those that serve, and lets them serve when they have caught up. A build that is
+   * under way goes on.
    *
-   * @throws {FolioError} `unknown-projection`.
+   * @param from Where to begin, if the projection allows it; undefined for the beginning of the log.
+   * @throws {FolioError} `unknown-projection`; `partial-rebuild-refused`; `malformed` when `from` is not in the
+   * log; `projection-behind` when a build is under way that may have begun elsewhere.
    */
-  rebuild(name: string): Promise<ProjectionStatus>;
+  rebuild(name: string, from?: LogStart): Promise<ProjectionStatus>;
   /** Gives a build up. @throws {FolioError} `unknown-projection`. */
   cancelRebuild(name: string): Promise<ProjectionStatus>;
   /**

@@ -52,6 +52,8 @@ export interface ErrorFields {
   "handler-failed": { actor: string };
   "unknown-projection": { projection: string };
   "unknown-query": { projection: string; query: string };
+  "unknown-reactor": { reactor: string };
+  "replay-in-progress": { reactor: string };
   "partial-rebuild-refused": { projection: string };
   "projection-behind": { projection: string; lagEvents: number };
   "query-failed": { projection: string; query: string };

@@ -5,6 +5,7 @@ import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { reactorPaths } from "./openapi_reactors.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -50,7 +51,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths },
+    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths, ...reactorPaths },
     components: { ...components, schemas },
   };
 }

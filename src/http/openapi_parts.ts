@@ -78,6 +78,12 @@ const parameters = {
   ),
   "If-None-Match": headerParameter("If-None-Match", text, "The `ETag` of an answer: 304 if it still holds."),
   "after": queryParameter("after", text, "Only what comes after this place: the `next` of the page before."),
+  "from": queryParameter(
+    "from",
+    { type: "string", minLength: 1, examples: ["0.1042", "2026-01-31T12:00:00Z"] },
+    "A consistency token after which to begin, or a time; left out, the beginning of the log. A projection is " +
+      "rebuilt from a later place only where it says what becomes of earlier rows.",
+  ),
   "limit": queryParameter(
     "limit",
     { type: "integer", minimum: 1, default: 100 },

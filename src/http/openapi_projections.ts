@@ -7,15 +7,6 @@ import { schemaOf } from "./openapi_schemas.ts";
 
 const common = problemsOf(400, 401, 403, 503);
 
-/** Where a replay begins. */
-export const fromParameter = {
-  name: "from",
-  in: "query",
-  description: "A consistency token, after which to begin, or a time. Left out: the beginning of the log. " +
-    "A projection is rebuilt from a later place only where it says what becomes of earlier rows.",
-  schema: { type: "string", minLength: 1, examples: ["0.1042", "2026-01-31T12:00:00Z"] },
-};
-
 /** What every server has, whatever its projections. */
 export const genericProjectionPaths: Record<string, object> = {
   "/projections": {
@@ -60,7 +51,7 @@ export const genericProjectionPaths: Record<string, object> = {
         in: "query",
         description: "`true`: compares what a replay gives with what serves, and leaves it as it is.",
         schema: { type: "string", enum: ["true", "false"], default: "false" },
-      }, fromParameter],
+      }, ...parametersOf("from")],
       responses: {
         200: { description: "What the comparison has found.", ...jsonBody(schemaOf("ProjectionCheck")) },
         202: {

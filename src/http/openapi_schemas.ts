@@ -6,6 +6,7 @@ export const text: JsonSchema = { type: "string" };
 export const count: JsonSchema = { type: "integer", minimum: 0 };
 export const messageId: JsonSchema = { type: "string", pattern: "^[!-~]{1,255}$" };
 
+const failure: JsonSchema = { $ref: "#/components/schemas/ProjectionFailure" };
 const eventPlace: JsonSchema = { $ref: "#/components/schemas/EventPlace" };
 
 export const schemas = {
@@ -131,7 +132,7 @@ export const schemas = {
   },
   ProjectionFailure: {
     type: "object",
-    description: "Why a projection has stopped, and at which event.",
+    description: "Why a projection or a reactor has stopped, and at which event.",
     properties: {
       error: text,
       event: eventPlace,
@@ -156,7 +157,7 @@ export const schemas = {
         description: "Consistency token of events that a rebuild has left out.",
       },
       lagEvents: count,
-      failure: { $ref: "#/components/schemas/ProjectionFailure" },
+      failure,
       build: {
         type: "object",
         description: "New tables that are being filled beside those that serve.",
@@ -164,7 +165,7 @@ export const schemas = {
           eventsDone: count,
           eventsTotal: count,
           startedAt: time,
-          failure: { $ref: "#/components/schemas/ProjectionFailure" },
+          failure,
         },
         required: ["eventsDone", "eventsTotal", "startedAt"],
       },
@@ -200,9 +201,47 @@ export const schemas = {
         },
         required: ["table", "key"],
       },
-      failure: { $ref: "#/components/schemas/ProjectionFailure" },
+      failure,
     },
     required: ["projection", "status", "token", "rowsCompared"],
+  },
+  Reactor: {
+    type: "object",
+    description: "How a reactor is doing.",
+    properties: {
+      name: text,
+      status: { enum: ["live", "failed"] },
+      lagEvents: count,
+      failure,
+      replay: {
+        type: "object",
+        description: "What it is being made to send once more.",
+        properties: {
+          run: { type: "integer", minimum: 1, description: "Ids of its messages begin with `name~run.`." },
+          eventsLeft: count,
+          failure,
+        },
+        required: ["run", "eventsLeft"],
+      },
+    },
+    required: ["name", "status", "lagEvents"],
+  },
+  ReactorReplay: {
+    type: "object",
+    description: "What a reactor would send about events that it has seen.",
+    properties: {
+      reactor: text,
+      token: { type: "string", description: "Consistency token of the last events looked at." },
+      eventsAnswered: count,
+      messages: count,
+      messagesByCommand: {
+        type: "object",
+        description: "By `actor-type/command`.",
+        additionalProperties: count,
+      },
+      failure,
+    },
+    required: ["reactor", "token", "eventsAnswered", "messages", "messagesByCommand"],
   },
 } satisfies Record<string, JsonSchema>;
 

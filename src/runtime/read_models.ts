@@ -48,15 +48,6 @@ export interface EventFailure {
   readonly at: number;
 }
 
-/** How a reactor is doing. */
-export interface ReactorStatus {
-  readonly name: string;
-  readonly status: "live" | "failed";
-  /** Events on disk that it has not looked at yet. */
-  readonly lagEvents: number;
-  readonly failure?: EventFailure;
-}
-
 /** The answer to a query. */
 export interface QueryResult {
   readonly rows: readonly Readonly<Record<string, unknown>>[];

@@ -6,6 +6,7 @@ import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { reactorPaths } from "./openapi_reactors.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -51,7 +52,13 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...timePaths, ...projectionPaths },
+    paths: {
+      ...commandPaths,
+      ...genericPaths(types),
+      ...timePaths,
+      ...projectionPaths,
+      ...reactorPaths,
+    },
     components: { ...components, schemas },
   };
 }

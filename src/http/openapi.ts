@@ -3,6 +3,7 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
@@ -56,6 +57,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       ...commandPaths,
       ...genericPaths(types),
       ...timePaths,
+      ...activityPaths,
       ...projectionPaths,
       ...reactorPaths,
     },

@@ -31,7 +31,7 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: Checka
     const etag = etagOf(result);
     const headers = { etag, "folio-position": result.token };
     if (matches(c.req.header("if-none-match"), etag)) {
-      return respond(304, null, headers);
+      return respond(304, null, null, headers);
     }
     return json(200, result, headers);
   });

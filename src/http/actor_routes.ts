@@ -22,7 +22,8 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     if (c.req.url.includes("?")) readQuery(c, {});
     const { type, key, command } = c.req.param();
     const { limits, clock } = runtime;
-    const { isAsync, ...options } = readCommandHeaders(c, limits, clock.now());
+    const sent = c.req.header();
+    const { isAsync, ...options } = readCommandHeaders(sent, limits, clock.now());
     const isNamed = options.messageId !== undefined;
     const messageId = options.messageId ?? runtime.newId();
     const correlationId = options.correlationId ?? messageId;
@@ -32,7 +33,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
       "folio-correlation-id": correlationId,
       "folio-position": `${shard.number}.${shard.durablePosition}`,
     };
-    const input = await readJson(c, runtime);
+    const input = await readJson(c, runtime, sent);
     try {
       const request = { type, key, command, input };
       const answer = await runtime.submit(request, { ...options, messageId, isNamed, correlationId });

@@ -55,18 +55,27 @@ const commonHeaders: readonly [string, string][] = [
   ["x-content-type-options", "nosniff"],
 ];
 
-/** A response with the headers that all have. Pairs: the server takes them up a tenth faster than an object. */
+/**
+ * A response with the headers that all have.
+ *
+ * @param type Media type of the body; null where there is none.
+ */
 export function respond(
   status: number,
   body: string | ReadableStream<Uint8Array> | null,
-  headers: Readonly<Record<string, string>>,
+  type: string | null,
+  headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(body, { status, headers: [...commonHeaders, ...Object.entries(headers)] });
+  const response = new Response(body, { status, headers: type === null ? {} : { "content-type": type } });
+  // One by one, which costs the server less than to take them all with the body.
+  for (const [name, value] of commonHeaders) response.headers.append(name, value);
+  for (const [name, value] of Object.entries(headers)) response.headers.append(name, value);
+  return response;
 }
 
 /** A JSON response. */
 export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
-  return respond(status, JSON.stringify(body), { "content-type": "application/json", ...headers });
+  return respond(status, JSON.stringify(body), "application/json", headers);
 }
 
 /** A problem response for an error. Anything but a `FolioError` tells the client nothing of itself. */
@@ -86,8 +95,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     ...fields,
   };
   const retryAfter = isRejection || finalConflicts.has(known.code) ? undefined : retryAfterSeconds[status];
-  return respond(status, JSON.stringify(body), {
-    "content-type": "application/problem+json",
+  return respond(status, JSON.stringify(body), "application/problem+json", {
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
     ...(status === 401 ? { "www-authenticate": 'Bearer realm="folio"' } : {}),
     ...headers,

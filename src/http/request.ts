@@ -118,8 +118,8 @@ export interface CommandHeaders {
   readonly isAsync: boolean;
 }
 
-export function readCommandHeaders(c: Context, limits: Limits, now: number): CommandHeaders {
-  const headers = c.req.header(); // all at once: each look-up of one is a call into the server
+/** @param headers All of the request, taken at once: each look-up of one is a call into the server. */
+export function readCommandHeaders(headers: HeaderValues, limits: Limits, now: number): CommandHeaders {
   const traceparent = readTraceparent(headers.traceparent);
   const prefer = readPrefer(headers.prefer, limits);
   return {
@@ -206,6 +206,9 @@ function readPoint(
   return at;
 }
 
+/** Headers of a request by their names, in lower case. */
+type HeaderValues = Readonly<Record<string, string | undefined>>;
+
 /** What the reading of a body depends on, beside the body. */
 export interface BodyReader {
   readonly limits: Limits;
@@ -217,15 +220,19 @@ export interface BodyReader {
  * The body as JSON; an empty one is `{}`. It must say that it is JSON, which no web page can make a browser
  * send to another origin unasked.
  */
-export async function readJson(c: Context, server: BodyReader): Promise<unknown> {
+export async function readJson(
+  c: Context,
+  server: BodyReader,
+  headers: HeaderValues = c.req.header(),
+): Promise<unknown> {
   const { limits } = server;
-  const contentType = c.req.header("content-type");
+  const contentType = headers["content-type"];
   if (contentType !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
       contentType: contentType.slice(0, 100),
     });
   }
-  const bytes = await readBody(c, server);
+  const bytes = await readBody(c, server, Number(headers["content-length"] ?? NaN));
   if (bytes.byteLength === 0) return {};
   if (contentType === undefined) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
@@ -260,10 +267,13 @@ export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknow
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The body's bytes, given up when they are too many or too slow. */
-async function readBody(c: Context, server: BodyReader): Promise<Uint8Array> {
+/**
+ * The body's bytes, given up when they are too many or too slow.
+ *
+ * @param declared How many it is said to have; NaN where that is not said.
+ */
+async function readBody(c: Context, server: BodyReader, declared: number): Promise<Uint8Array> {
   const { payloadBytesMax, bodyReadMsMax } = server.limits;
-  const declared = Number(c.req.header("content-length") ?? NaN);
   if (declared > payloadBytesMax) throw tooLarge(payloadBytesMax);
   const late = Promise.withResolvers<never>();
   let cancelTimer = () => {};

@@ -25,5 +25,5 @@ test.each([{ shards: 1, seed: 11 }, { shards: 4, seed: 12 }])(
     expect(report.echoes).toBeGreaterThan(10);
     expect(report.rebuilds).toBeGreaterThan(0);
   },
-  60_000,
+  120_000,
 );

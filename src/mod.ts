@@ -3,6 +3,13 @@
  *
  * @module
  */
+export {
+  type Activity,
+  activity,
+  type ActivityContext,
+  type ActivityOptions,
+  FinalError,
+} from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";
 export { command, type CommandDefinition, type CommandRequest } from "./core/command.ts";
@@ -21,8 +28,9 @@ export {
   type Write,
 } from "./core/projection.ts";
 export { type React, type Reactor, reactor } from "./core/reactor.ts";
+export { type MisfirePolicy, type Schedule, schedule } from "./core/schedule.ts";
 export { type SourceEvent } from "./core/subscription.ts";
-export { type Turn } from "./core/turn.ts";
+export { type PerformOptions, type SendOptions, type TimerTime, type Turn } from "./core/turn.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export { defaultLimits, type Limits } from "./config.ts";
 export { createRuntime, type CreateRuntimeOptions, type OpenRuntime } from "./create_runtime.ts";

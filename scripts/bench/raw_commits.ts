@@ -102,6 +102,8 @@ class CommitMaker {
       relayed: [],
       snapshots,
       checkpoints: [],
+      timers: [],
+      timersGone: [],
       prune: null,
     };
   }

@@ -51,6 +51,7 @@ export interface ErrorFields {
   "too-many-readers": { readersMax: number };
   "handler-failed": { actor: string };
   "unknown-projection": { projection: string };
+  "unknown-schedule": { schedule: string };
   "unknown-query": { projection: string; query: string };
   "unknown-reactor": { reactor: string };
   "replay-in-progress": { reactor: string };

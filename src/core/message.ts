@@ -22,6 +22,35 @@ export interface Message {
   readonly enqueuedAt: number;
   /** Not before this time; equal to `enqueuedAt` unless it was delayed. */
   readonly deliverAt: number;
+  /** From this time on it is not handled any more, but rejected as `expired`. */
+  readonly expiresAt: number | null;
+  /** Who is told what became of it. */
+  readonly replyTo: ReplyTo | null;
+}
+
+/**
+ * Commands of an actor, sent to it in the commit that settles a message. Their input is a `Told`.
+ */
+export interface ReplyTo {
+  readonly actor: string;
+  /** Sent when the message is done. */
+  readonly done: string | null;
+  /** Sent when it is rejected or becomes a dead letter; a dead letter that is redriven is told of again. */
+  readonly failed: string | null;
+  /** Given back as it is. */
+  readonly context: unknown;
+}
+
+/** What the `replyTo` of a message is told. */
+export type Told =
+  | { readonly id: string; readonly context: unknown; readonly output: unknown }
+  | { readonly id: string; readonly context: unknown; readonly error: ToldError };
+
+/** `code` is that of the rejection, or `dead-letter`. */
+export interface ToldError {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: unknown;
 }
 
 /** One failed attempt, or what an operator did about it. */

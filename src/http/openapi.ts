@@ -3,7 +3,9 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
+import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { reactorPaths } from "./openapi_reactors.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
@@ -51,7 +53,14 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths, ...reactorPaths },
+    paths: {
+      ...commandPaths,
+      ...genericPaths(types),
+      ...timePaths,
+      ...activityPaths,
+      ...projectionPaths,
+      ...reactorPaths,
+    },
     components: { ...components, schemas },
   };
 }
@@ -75,6 +84,8 @@ function commandOperation(
       "If-Match",
       "Folio-Delay",
       "Folio-Deliver-At",
+      "Folio-Expires-After",
+      "Folio-Expires-At",
       "Folio-Correlation-Id",
       "traceparent",
     ),
@@ -101,8 +112,8 @@ function commandOperation(
       },
       202: { $ref: "#/components/responses/Accepted" },
       409: problemWith(
-        { anyOf: [{ $ref: `#/components/schemas/${rejectionName(actor)}` }, inProgress] },
-        "The actor rejected the command, or a message of this id is still in progress.",
+        { anyOf: [{ $ref: `#/components/schemas/${rejectionName(actor)}` }, inProgress, expired] },
+        "The actor rejected the command, a message of this id is still in progress, or its time is over.",
         headersOf("Folio-Message-Id", "Folio-Correlation-Id", "Folio-Position", "Retry-After"),
       ),
       ...problemsOf(400, 401, 403, 404, 408, 412, 413, 415, 422, 429, 500, 503),
@@ -117,6 +128,11 @@ const inProgress: JsonSchema = {
     code: { const: "message-in-progress" },
     id: { type: "string" },
   },
+};
+
+const expired: JsonSchema = {
+  allOf: [{ $ref: "#/components/schemas/Problem" }],
+  properties: { type: { const: "/problems/rejected" }, code: { const: "expired" } },
 };
 
 function rejectionName(actor: AnyActor): string {

@@ -34,6 +34,7 @@ const queryParameter = (name: string, schema: JsonSchema, description: string) =
 
 const parameters = {
   "key": pathParameter("key", { type: "string", minLength: 1 }, "512 bytes of UTF-8 at the most."),
+  "name": pathParameter("name", { type: "string", minLength: 1 }, "A schedule's name."),
   "id": pathParameter("id", messageId, "A message's id."),
   "Prefer": headerParameter(
     "Prefer",
@@ -56,6 +57,16 @@ const parameters = {
     "Delivers later, so long from now.",
   ),
   "Folio-Deliver-At": headerParameter("Folio-Deliver-At", time, "Delivers later, at this time."),
+  "Folio-Expires-After": headerParameter(
+    "Folio-Expires-After",
+    { type: "string", pattern: "^\\d{1,15}(ms|s|m|h|d)$", examples: ["30s"] },
+    "Rejected as `expired` if it has not been handled so long from now.",
+  ),
+  "Folio-Expires-At": headerParameter(
+    "Folio-Expires-At",
+    time,
+    "Rejected as `expired` if it has not been handled by this time.",
+  ),
   "Folio-Correlation-Id": headerParameter(
     "Folio-Correlation-Id",
     messageId,

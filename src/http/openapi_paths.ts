@@ -3,16 +3,19 @@ import type { JsonSchema } from "./json_schema.ts";
 import { headersOf, jsonBody, parametersOf, problemsOf } from "./openapi_parts.ts";
 import { schemaOf } from "./openapi_schemas.ts";
 
-const object = (properties: Record<string, JsonSchema>, optional: readonly string[] = []): JsonSchema => ({
+export const object = (
+  properties: Record<string, JsonSchema>,
+  optional: readonly string[] = [],
+): JsonSchema => ({
   type: "object",
   properties,
   required: Object.keys(properties).filter((name) => !optional.includes(name)),
 });
-const listOf = (items: JsonSchema): JsonSchema => ({ type: "array", items });
-const ok = (description: string, schema: JsonSchema, headers: object = {}) => ({
+export const listOf = (items: JsonSchema): JsonSchema => ({ type: "array", items });
+export const ok = (description: string, schema: JsonSchema, headers: object = {}) => ({
   200: { description, headers, ...jsonBody(schema) },
 });
-const common = problemsOf(400, 401, 403, 503);
+export const common = problemsOf(400, 401, 403, 503);
 
 /** A page of events, or a live stream of them. */
 const eventsResponse = (next: JsonSchema) => ({

@@ -13,6 +13,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "unknown-message": [404, "No such message"],
   "no-events": [404, "Actor has no events"],
   "unknown-projection": [404, "No such projection"],
+  "unknown-schedule": [404, "No such schedule"],
   "unknown-query": [404, "No such query"],
   "unknown-reactor": [404, "No such reactor"],
   "method-not-allowed": [405, "Method not allowed"],

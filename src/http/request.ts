@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { parseDuration } from "../core/duration.ts";
-import { FolioError } from "../core/errors.ts";
+import { FolioError, issuesOf } from "../core/errors.ts";
 import { nestsDeeperThan } from "../core/json.ts";
 import { isMessageId } from "../core/message.ts";
 import { parseToken } from "../core/token.ts";
@@ -111,6 +111,7 @@ export interface CommandHeaders {
   readonly traceparent: string | undefined;
   readonly expectedVersion: string | undefined;
   readonly deliverAt: number | undefined;
+  readonly expiresAt: number | undefined;
   /** `0`: answer as soon as the message is on disk. */
   readonly waitMs: number;
   /** For `Preference-Applied` (RFC 7240). */
@@ -127,7 +128,8 @@ export function readCommandHeaders(c: Context, limits: Limits, now: number): Com
       traceparent?.slice(3, 35),
     traceparent,
     expectedVersion: readIfMatch(headers["if-match"]),
-    deliverAt: readDelivery(headers["folio-delay"], headers["folio-deliver-at"], limits, now),
+    deliverAt: readPoint(headers, deliveryHeaders, limits, now),
+    expiresAt: readPoint(headers, expiryHeaders, limits, now),
     ...prefer,
   };
 }
@@ -174,28 +176,29 @@ function readIfMatch(header: string | undefined): string | undefined {
   throw malformed("If-Match", 'If-Match must be "<version>" in quotes, or *');
 }
 
-function readDelivery(
-  delay: string | undefined,
-  deliverAt: string | undefined,
+/** Two headers for a point in time: how long from now, and when. */
+const deliveryHeaders = ["Folio-Delay", "Folio-Deliver-At"] as const;
+const expiryHeaders = ["Folio-Expires-After", "Folio-Expires-At"] as const;
+
+function readPoint(
+  headers: Record<string, string>,
+  [afterName, atName]: readonly [string, string],
   limits: Limits,
   now: number,
 ): number | undefined {
-  if (delay !== undefined && deliverAt !== undefined) {
-    throw malformed("Folio-Delay", "Folio-Delay and Folio-Deliver-At exclude each other");
+  const after = headers[afterName.toLowerCase()];
+  const time = headers[atName.toLowerCase()];
+  if (after === undefined && time === undefined) return undefined;
+  if (after !== undefined && time !== undefined) {
+    throw malformed(afterName, `${afterName} and ${atName} exclude each other`);
   }
-  const [name, at] = delay !== undefined
-    ? ["Folio-Delay", now + (parseDuration(delay) ?? NaN)]
-    : deliverAt !== undefined
-    ? ["Folio-Deliver-At", parseTime(deliverAt) ?? NaN]
-    : [undefined, undefined];
-  if (name === undefined || at === undefined) return undefined;
+  const name = after !== undefined ? afterName : atName;
+  const at = after !== undefined ? now + (parseDuration(after) ?? NaN) : parseTime(time ?? "") ?? NaN;
   if (Number.isNaN(at)) {
-    throw malformed(
-      name,
-      `${name} must be ${
-        delay !== undefined ? "a duration, e.g. 15m" : "a time with its zone, e.g. 2026-01-31T12:00:00Z"
-      }`,
-    );
+    const form = after !== undefined
+      ? "a duration, e.g. 15m"
+      : "a time with its zone, e.g. 2026-01-31T12:00:00Z";
+    throw malformed(name, `${name} must be ${form}`);
   }
   if (at - now > limits.delayMsMax) {
     throw malformed(name, `${name} must be no more than ${limits.delayMsMax / 86_400_000} days from now`);
@@ -244,6 +247,15 @@ export async function readJson(c: Context, server: BodyReader): Promise<unknown>
   } catch (error) {
     throw malformed("body", `Body is not JSON: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** @throws {FolioError} `invalid-input`. */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new FolioError("invalid-input", "Body does not fit: see issues for where and why", {
+    issues: issuesOf(parsed.error),
+  });
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

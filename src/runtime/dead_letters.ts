@@ -1,5 +1,5 @@
 import { FolioError } from "../core/errors.ts";
-import { type MessageRecord, parseActorName } from "../core/message.ts";
+import type { MessageRecord } from "../core/message.ts";
 import { type DeadLetterFilter, readDeadLetters } from "../store/messages.ts";
 import { entryKey } from "./loader.ts";
 import { readMessage } from "./message_reader.ts";
@@ -68,7 +68,7 @@ export class DeadLetters {
   ): Promise<MessageRecord> {
     const record = await this.get(id, edit.actor);
     if (edit.input !== undefined) {
-      this.registry.parse({ ...parseActorName(record.actor), command: record.command, input: edit.input });
+      this.registry.parseMessage({ ...record, input: edit.input });
     }
     await this.#shardOf(record).redrive(record, edit.input);
     return record;

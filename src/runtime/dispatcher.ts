@@ -1,5 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
@@ -7,6 +8,7 @@ import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { runTurn, type TurnResult, type TurnWorld } from "./turn.ts";
 import type { World } from "./shard.ts";
+import type { Timers } from "./timers.ts";
 
 /** What the dispatcher needs of its shard. */
 export interface DispatcherOwner {
@@ -14,6 +16,7 @@ export interface DispatcherOwner {
   readonly shard: number;
   readonly committer: Committer;
   readonly outgoing: Outgoing;
+  readonly timers: Timers;
   activation(actor: string): Activation;
   load(activation: Activation): void;
   /** A message's outcome is on disk, or it is gone. */
@@ -46,7 +49,13 @@ export class Dispatcher {
 
   constructor(private readonly owner: DispatcherOwner, head: Head) {
     const { ids, limits, registry } = owner.world;
-    this.#turnWorld = { now: 0, ids, limits, checkRequest: (request) => void registry.parse(request) };
+    this.#turnWorld = {
+      now: 0,
+      ids,
+      limits,
+      checkRequest: (request) => void registry.parse(request),
+      checkActivity: (activity, input) => void registry.parseActivity(activity, input),
+    };
     this.#position = this.#durablePosition = head.position;
     this.#messageSeq = head.messageSeq;
     this.#lastAt = Math.max(head.at, owner.world.clock.now());
@@ -154,6 +163,15 @@ export class Dispatcher {
       return this.#unexpectedVersion(activation, entry, message.expectedVersion);
     }
     this.#turnWorld.now = this.now();
+    if (message.expiresAt !== null && this.#turnWorld.now >= message.expiresAt) {
+      return this.#settle(activation, entry, {
+        status: "rejected",
+        rejection: "expired",
+        details: { expiresAt: message.expiresAt },
+        version: activation.version,
+        position: this.#position,
+      });
+    }
     const result = runTurn(activation.actor, {
       key: activation.key,
       state: activation.state,
@@ -227,15 +245,18 @@ export class Dispatcher {
       open.bytes += snapshot.length;
     }
     if (entry.durable || entry.named) open.bytes += result.replyChars + entry.inputJson.length;
-    for (const send of result.sends) {
-      this.owner.outgoing.send(send, message, this.#turnWorld.now, this.owner.world.ids.next());
-    }
+    for (const send of result.sends) this.owner.outgoing.send(send, message, this.#turnWorld.now);
+    for (const change of result.timers) this.owner.timers.change(activation.name, change, message);
   }
 
   /** A message is done or rejected: it leaves its mailbox, and its callers are told once that is on disk. */
-  #settle(activation: Activation, entry: Entry, outcome: NonNullable<Entry["outcome"]>): void {
-    const { committer } = this.owner;
+  #settle(activation: Activation, entry: Entry, outcome: Outcome): void {
     this.#leave(activation);
+    this.#conclude(entry, outcome);
+  }
+
+  #conclude(entry: Entry, outcome: Outcome): void {
+    const { committer } = this.owner;
     entry.outcome = outcome;
     entry.status = outcome.status;
     entry.handledAt = this.now();
@@ -255,7 +276,58 @@ export class Dispatcher {
         for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
       },
     });
+    this.#tell(entry, outcome);
     committer.flushSoon();
+  }
+
+  /** An activity is done. */
+  settleWork(entry: Entry, output: unknown): void {
+    this.owner.left();
+    this.#conclude(entry, { status: "done", reply: output, version: 0, position: this.#position });
+  }
+
+  /** An activity was not performed in time. */
+  expireWork(entry: Entry): void {
+    this.owner.left();
+    const { expiresAt } = entry.message;
+    this.#conclude(entry, {
+      status: "rejected",
+      rejection: "expired",
+      details: { expiresAt },
+      version: 0,
+      position: this.#position,
+    });
+  }
+
+  /** An attempt of an activity has failed. @param delayMs Until the next one; undefined where there is none. */
+  failWork(entry: Entry, error: unknown, delayMs: number | undefined): void {
+    this.#note(entry, error);
+    if (delayMs === undefined) {
+      this.owner.left();
+      return this.#bury(entry, error);
+    }
+    entry.nextAttemptAt = this.now() + delayMs;
+    this.store(entry);
+  }
+
+  /** Lets who asked for it be told what became of a message. */
+  #tell(entry: Entry, outcome: Outcome | { status: "dead"; error: unknown }): void {
+    const { message } = entry;
+    if (!message.replyTo) return;
+    const common = { id: message.id, context: message.replyTo.context };
+    const told: Told = outcome.status === "done"
+      ? { ...common, output: outcome.reply }
+      : outcome.status === "dead"
+      ? { ...common, error: { code: "dead-letter", message: clip(errorMessage(outcome.error)) } }
+      : {
+        ...common,
+        error: {
+          code: outcome.rejection,
+          message: `${message.actor} rejected ${message.command}: ${outcome.rejection}`,
+          ...(outcome.details === undefined ? {} : { details: outcome.details }),
+        },
+      };
+    this.owner.outgoing.tell(message.replyTo, told, message, this.now());
   }
 
   #unexpectedVersion(activation: Activation, entry: Entry, expected: string): void {
@@ -301,29 +373,16 @@ export class Dispatcher {
         }, { cause: error }),
       );
     }
-    const at = this.now();
     const policy = activation.actor?.retry;
     entry.attempts++;
-    entry.failures.push({
-      attempt: entry.attempts,
-      at,
-      error: errorMessage(error).slice(0, ERROR_CHARS_MAX),
-    });
+    this.#note(entry, error);
     if (!policy || entry.attempts >= policy.attemptsMax) {
-      entry.status = "dead";
-      entry.nextAttemptAt = null;
       this.#leave(activation);
-      this.#storeDead(entry);
-      world.log("error", "Message became a dead letter", {
-        ...fields,
-        attempts: entry.attempts,
-        error: errorMessage(error),
-      });
-      return;
+      return this.#bury(entry, error);
     }
     const delayMs = backoffMs(policy, entry.attempts, world.ids.random());
     entry.status = "retrying";
-    entry.nextAttemptAt = at + delayMs;
+    entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
     this.#hold(activation, delayMs);
     world.log("warn", "Handler failed, will be tried again", {
@@ -333,8 +392,25 @@ export class Dispatcher {
     });
   }
 
-  #storeDead(entry: Entry): void {
+  #note(entry: Entry, error: unknown): void {
+    entry.failures.push({ attempt: entry.attempts, at: this.now(), error: clip(errorMessage(error)) });
+  }
+
+  /** A message has used up its attempts: it becomes a dead letter. */
+  #bury(entry: Entry, error: unknown): void {
+    const { message } = entry;
+    entry.status = "dead";
+    entry.nextAttemptAt = null;
     this.store(entry);
+    this.#tell(entry, { status: "dead", error });
+    this.owner.world.log("error", "Message became a dead letter", {
+      shard: this.owner.shard,
+      actor: message.actor,
+      command: message.command,
+      messageId: message.id,
+      attempts: entry.attempts,
+      error: errorMessage(error),
+    });
     this.owner.committer.open.releases.push({ durable: () => this.owner.settled(entry), lost: () => {} });
   }
 
@@ -367,6 +443,10 @@ const ENTRY_CHARS = 500;
 /** Whether a turn failed for want of room, which the caller may be told as it is. */
 function isFull(error: unknown): error is FolioError {
   return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
+}
+
+function clip(text: string): string {
+  return text.slice(0, ERROR_CHARS_MAX);
 }
 
 function isReady(activation: Activation): boolean {

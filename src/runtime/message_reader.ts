@@ -56,6 +56,8 @@ function fromEvent(event: RecordedEvent): MessageRecord {
     causationId: event.causationId ?? null,
     traceparent: null,
     expectedVersion: null,
+    expiresAt: null,
+    replyTo: null,
     enqueuedAt: event.at,
     deliverAt: event.at,
     shard: event.shard,

@@ -1,5 +1,7 @@
 import { FolioError } from "../core/errors.ts";
-import type { Message } from "../core/message.ts";
+import { activityNameOf } from "../core/activity.ts";
+import type { Message, ReplyTo, Told } from "../core/message.ts";
+import { parseActorName } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Committer } from "./committer.ts";
 import type { World } from "./shard.ts";
@@ -55,7 +57,7 @@ export class Outgoing {
     let outbox = 0;
     for (const { request } of sends) {
       const actor = `${request.type}/${request.key}`;
-      if (world.shardOf(actor) !== shard) outbox++;
+      if (this.#shardOf(actor) !== shard) outbox++;
       else more.set(actor, (more.get(actor) ?? 0) + 1);
     }
     const { outboxDepthMax: depthMax } = world.limits;
@@ -75,12 +77,12 @@ export class Outgoing {
    *
    * @param at The time it is sent, in milliseconds since the Unix epoch.
    */
-  send(send: Send, cause: Cause, at: number, id: string): void {
+  send(send: Send, cause: Cause, at: number): void {
     const { world, committer, shard } = this.owner;
     const { type, key, command, input } = send.request;
     const actor = `${type}/${key}`;
     const message: Message = {
-      id,
+      id: send.id ?? world.ids.next(),
       actor,
       command,
       input,
@@ -90,12 +92,29 @@ export class Outgoing {
       expectedVersion: null,
       enqueuedAt: at,
       deliverAt: at + send.delayMs,
+      expiresAt: send.expiresMs === undefined ? null : at + send.expiresMs,
+      replyTo: send.replyTo ?? null,
     };
-    const target = world.shardOf(actor);
+    const target = this.#shardOf(actor);
     if (target === shard) return this.owner.admit(message);
     const text = JSON.stringify(message);
     committer.open.outbox.push([++this.#seq, target, text]);
     committer.open.bytes += text.length;
     this.#depth++;
+  }
+
+  /**
+   * Tells who asked for it what became of a message. Whether there is room is not asked: who sent so many
+   * messages takes so many answers.
+   */
+  tell(replyTo: ReplyTo, told: Told, cause: Cause, at: number): void {
+    const command = "error" in told ? replyTo.failed : replyTo.done;
+    if (command === null) return;
+    this.send({ request: { ...parseActorName(replyTo.actor), command, input: told }, delayMs: 0 }, cause, at);
+  }
+
+  /** Activities are performed where they are asked for. */
+  #shardOf(actor: string): number {
+    return activityNameOf(actor) === undefined ? this.owner.world.shardOf(actor) : this.owner.shard;
   }
 }

@@ -1,20 +1,25 @@
 import type { z } from "zod";
+import { activityNameOf, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
-import { FolioError, issuesOf } from "../core/errors.ts";
+import { errorMessage, FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
+import type { Schedule } from "../core/schedule.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
+import { scheduleActor } from "./schedule_actor.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyProjection | Reactor;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor | Schedule;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
   readonly projections = new Map<string, AnyProjection>();
   readonly reactors = new Map<string, Reactor>();
+  readonly activities = new Map<string, AnyActivity>();
+  readonly schedules = new Map<string, Schedule>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
@@ -22,7 +27,17 @@ export class Registry {
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
+      else if (module?.kind === "activity") add("activities", this.activities, module);
+      else if (module?.kind === "schedule") add("schedules", this.schedules, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
+    }
+    if (this.schedules.size > 0) add("actor types", this.actors, scheduleActor(this.schedules));
+    for (const { name, request } of this.schedules.values()) {
+      try {
+        this.parse(request);
+      } catch (error) {
+        throw new TypeError(`Cannot register schedule ${name}: ${errorMessage(error)}`, { cause: error });
+      }
     }
   }
 
@@ -37,6 +52,26 @@ export class Registry {
     const reason = invalidKeyReason(key);
     if (reason) throw new FolioError("malformed", `Cannot use the key: ${reason}`, { name: "key" });
     return actor;
+  }
+
+  /**
+   * The input of an activity, parsed.
+   *
+   * @throws {TypeError} When it is not among the modules.
+   * @throws {FolioError} `invalid-input`.
+   */
+  parseActivity({ name }: { name: string }, input: unknown): unknown {
+    const activity = this.activities.get(name);
+    if (!activity) throw new TypeError(`Activity ${name} is not among the modules that run`);
+    return parsed(activity.input, input, `activity ${name}`);
+  }
+
+  /** The input of a kept message, parsed: of a command, or of an activity. */
+  parseMessage(message: { actor: string; command: string; input: unknown }): unknown {
+    const name = activityNameOf(message.actor);
+    if (name !== undefined) return this.parseActivity({ name }, message.input);
+    const { type, key } = parseActorName(message.actor);
+    return this.parse({ type, key, command: message.command, input: message.input });
   }
 
   /**
@@ -69,13 +104,14 @@ export class Registry {
         command: name,
       });
     }
-    const schema: z.ZodType = command.input;
-    const parsed = schema.safeParse(request.input);
-    if (parsed.success) return parsed.data;
-    throw new FolioError("invalid-input", `Input does not fit ${actor.name}/${request.command}`, {
-      issues: issuesOf(parsed.error),
-    });
+    return parsed(command.input, request.input, `${actor.name}/${request.command}`);
   }
+}
+
+function parsed(schema: z.ZodType, input: unknown, what: string): unknown {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new FolioError("invalid-input", `Input does not fit ${what}`, { issues: issuesOf(result.error) });
 }
 
 function add<Module extends AnyModule>(kind: string, to: Map<string, Module>, module: Module): void {

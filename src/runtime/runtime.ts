@@ -13,6 +13,7 @@ import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
+import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import { readPast, type Until } from "./history.ts";
@@ -20,6 +21,7 @@ import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
 import { Shard, type World } from "./shard.ts";
+import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
 
 /** How one command is sent. */
@@ -35,6 +37,8 @@ export interface SubmitOptions {
   readonly expectedVersion?: string | undefined;
   /** Not before this time, in milliseconds since the Unix epoch. */
   readonly deliverAt?: number | undefined;
+  /** From this time on it is not handled any more, but rejected as `expired`. */
+  readonly expiresAt?: number | undefined;
   /** `0` only admits the message; otherwise the answer is awaited so long, at the most. */
   readonly waitMs: number;
 }
@@ -75,6 +79,7 @@ export class Runtime {
   readonly log: Log;
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
+  readonly schedules: Schedules;
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
@@ -86,6 +91,7 @@ export class Runtime {
     this.shards = shards;
     this.registry = world.registry;
     this.deadLetters = new DeadLetters(shards, world.registry);
+    this.schedules = new Schedules(this);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
@@ -287,6 +293,15 @@ export class Runtime {
     return readMessage(this.shards, id, actor);
   }
 
+  /** What timers will send, soonest first; those of one actor, where it is named. */
+  async timers(page: { actor?: string | undefined; limit: number }): Promise<Timer[]> {
+    const { actor, limit } = page;
+    if (actor !== undefined) return await readTimersOf(this.shardOf(actor).store.database, actor, limit);
+    const all = { after: { at: -Number.MAX_SAFE_INTEGER, order: "" }, upTo: Number.MAX_SAFE_INTEGER, limit };
+    const lists = await Promise.all(this.shards.map((shard) => readTimers(shard.store.database, all)));
+    return lists.flat().sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
+  }
+
   /** One page of the log across actors. */
   async readLog(query: LogQuery): Promise<LogPage> {
     const page = await readLogPage(this.shards, query, this.limits.pageScanMax);
@@ -296,6 +311,11 @@ export class Runtime {
   /** A new message id, for who wants to know it before the message is sent. */
   newId(): string {
     return this.#ids.next();
+  }
+
+  /** A number in [0, 1), from the same source as all chance. */
+  random(): number {
+    return this.#ids.random();
   }
 
   /** The positions that everything on disk has now. */
@@ -377,6 +397,8 @@ export class Runtime {
       expectedVersion: options.expectedVersion ?? null,
       enqueuedAt: now,
       deliverAt: Math.max(options.deliverAt ?? now, now),
+      expiresAt: options.expiresAt ?? null,
+      replyTo: null,
     };
   }
 }

@@ -4,6 +4,7 @@ import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
+import { activityNameOf } from "../core/activity.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import type { Commit } from "../store/commit.ts";
@@ -14,15 +15,17 @@ import { countOutbox } from "../store/outbox.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { Activation } from "./activation.ts";
 import { Committer, notOwner } from "./committer.ts";
-import { Delays } from "./delays.ts";
 import { Directory } from "./directory.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { DueWindow } from "./due_window.ts";
 import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
 import { answerFrom, answerTwin, inProgress, Pending } from "./pending.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Registry } from "./registry.ts";
+import { Timers } from "./timers.ts";
 import type { Send } from "./turn.ts";
+import { Work } from "./work.ts";
 
 /** What all shards of a process share. */
 export interface World {
@@ -80,6 +83,8 @@ export class Shard {
   /** Told when messages for other shards are on disk. */
   readonly outboxFilled = new Signal();
   readonly number: number;
+  /** Activities that wait for a worker, or are with one. */
+  readonly work: Work;
 
   #state: "starting" | "open" | "recovering" | "fenced" | "closed" = "starting";
   #isDraining = false;
@@ -90,7 +95,8 @@ export class Shard {
   readonly #dispatcher: Dispatcher;
   readonly #outgoing: Outgoing;
   #loader: Loader;
-  #delays: Delays;
+  #delays: DueWindow<Entry>;
+  #timers: Timers;
   #depth = 0;
   #cancelSweep: () => void = () => {};
 
@@ -125,12 +131,17 @@ export class Shard {
       head,
       outboxDepth,
     );
+    this.#timers = this.#newTimers();
+    const timers = () => this.#timers;
     this.#dispatcher = new Dispatcher(
       {
         world,
         shard: this.number,
         committer: this.#committer,
         outgoing: this.#outgoing,
+        get timers() {
+          return timers();
+        },
         activation: (actor) => this.#activate(actor),
         load: (activation) => this.#loader.load(activation),
         settled: (entry) => this.#pending.delete(entry),
@@ -138,6 +149,7 @@ export class Shard {
       },
       head,
     );
+    this.work = new Work({ committer: this.#committer, dispatcher: this.#dispatcher });
   }
 
   /**
@@ -318,7 +330,7 @@ export class Shard {
       for (const [index, send] of sends.entries()) {
         // The same however often the event is read: it tells where the message comes from, too.
         const id = `${reactor}.${event.shard}.${event.position}.${index}`;
-        this.#outgoing.send(send, cause, at, id);
+        this.#outgoing.send({ ...send, id }, cause, at);
       }
     }
     this.#committer.open.checkpoints.push([reactor, position]);
@@ -410,6 +422,10 @@ export class Shard {
   }
 
   #enqueue(entry: Entry): void {
+    if (activityNameOf(entry.message.actor) !== undefined) {
+      this.#depth++;
+      return this.work.add(entry);
+    }
     const activation = this.#activate(entry.message.actor);
     activation.mailbox.push(entry);
     this.#depth++;
@@ -427,18 +443,33 @@ export class Shard {
     });
   }
 
-  #newDelays(from: number): Delays {
-    const delays: Delays = new Delays(this.world.clock, this.world.limits.delayWindowMs, {
-      readDelayed: async ({ after, upTo }) => {
+  #newTimers(): Timers {
+    return new Timers({
+      world: this.world,
+      store: this.store,
+      committer: this.#committer,
+      outgoing: this.#outgoing,
+      now: () => this.#dispatcher.now(),
+      failed: (error) => this.world.log("error", "Timers cannot be read", { error: errorMessage(error) }),
+    });
+  }
+
+  /** @param from What was due by then stands in the mailboxes. */
+  #newDelays(from: number): DueWindow<Entry> {
+    const delays: DueWindow<Entry> = new DueWindow<Entry>(this.world.clock, this.world.limits.delayWindowMs, {
+      keyOf: ({ message, seq }) => ({ at: message.deliverAt, order: seq }),
+      read: async ({ after, upTo, limit }) => {
         await this.#committer.flushed();
-        const entries = await this.#readPending({ deliverAt: after, seq: Number.MAX_SAFE_INTEGER }, upTo);
+        const page = { after: { deliverAt: after.at, seq: Number(after.order) }, deliverBefore: upTo, limit };
+        const records = await readPending(this.store.database, this.number, page);
+        const entries = records.map((record) => Entry.fromRecord(record));
         // What was read for a memory that has been dropped since must not stand in the way of the new one.
         return delays === this.#delays ? entries.filter((entry) => this.#remember(entry)) : [];
       },
       due: (entry) => this.#enqueue(entry),
       failed: (error) =>
         this.world.log("error", "Delayed messages cannot be read", { error: errorMessage(error) }),
-    }, from);
+    }, { at: from, order: Number.MAX_SAFE_INTEGER });
     return delays;
   }
 
@@ -463,6 +494,7 @@ export class Shard {
 
   /** An entry whose id came from outside has been looked up. */
   #found(entry: Entry, earlier: MessageRecord | undefined): void {
+    if (this.#pending.get(entry.message) !== entry) return; // abandoned meanwhile
     entry.ready = true;
     if (!earlier) {
       if (entry.durable) this.#dispatcher.store(entry);
@@ -482,7 +514,12 @@ export class Shard {
   #loadFailed(error: unknown, activations: readonly Activation[], entries: readonly Entry[]): void {
     const unavailable = this.#unavailable(error);
     this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
-    for (const entry of entries) this.#abandon(entry, unavailable);
+    for (const entry of entries) {
+      // Those behind it of the same actor, too: they would be handled before it, when it comes again.
+      const mailbox = this.#directory.get(entry.message.actor)?.mailbox.toArray() ?? [];
+      for (const other of mailbox) if (!other.ready) this.#abandon(other, unavailable);
+      this.#abandon(entry, unavailable);
+    }
     for (const activation of activations) {
       activation.phase = "cold";
       for (const reader of activation.readers.splice(0)) reader.reject(unavailable);
@@ -541,6 +578,8 @@ export class Shard {
   #forget(error: FolioError): void {
     this.#loader.stop();
     this.#delays.stop();
+    this.#timers.stop();
+    this.work.clear(this.#state !== "recovering");
     for (const entry of this.#pending.values()) {
       for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
     }
@@ -561,6 +600,7 @@ export class Shard {
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
     this.#delays = this.#newDelays(this.world.clock.now());
+    this.#timers = this.#newTimers();
     while (this.#state === "recovering") {
       try {
         this.#outgoing.reset(head, await countOutbox(this.store.database));
@@ -584,9 +624,9 @@ export class Shard {
     else this.world.log("error", error.message, { shard: this.number });
   }
 
-  async #readPending(after: { deliverAt: number; seq: number }, deliverBefore: number): Promise<Entry[]> {
+  async #readPending(deliverBefore: number): Promise<Entry[]> {
     const entries: Entry[] = [];
-    let cursor = after;
+    let cursor = { deliverAt: -1, seq: 0 };
     while (true) {
       const page = { after: cursor, deliverBefore, limit: PENDING_PER_QUERY };
       const records = await readPending(this.store.database, this.number, page);
@@ -602,11 +642,12 @@ export class Shard {
     const now = this.#dispatcher.now();
     this.#delays.stop();
     this.#delays = this.#newDelays(now);
-    for (const entry of await this.#readPending({ deliverAt: -1, seq: 0 }, now)) {
+    for (const entry of await this.#readPending(now)) {
       if (this.#remember(entry)) this.#enqueue(entry);
     }
     await this.#delays.runOnce();
     this.#delays.start();
+    await this.#timers.start();
   }
 }
 

@@ -1,10 +1,12 @@
+import { activityType, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { type Duration, parseDuration } from "../core/duration.ts";
 import type { Ids } from "../core/ids.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { EventSchemas } from "../core/event.ts";
-import type { RejectionSchemas, Turn } from "../core/turn.ts";
+import { invalidKeyReason, type ReplyTo } from "../core/message.ts";
+import type { PerformOptions, RejectionSchemas, SendOptions, TimerTime, Turn } from "../core/turn.ts";
 
 /** An event that a turn has emitted, before it has a position. */
 export interface EmittedEvent {
@@ -15,10 +17,20 @@ export interface EmittedEvent {
   readonly json: string;
 }
 
-/** A command that a turn sends. */
+/** A command that a turn sends, or an activity that it lets be performed. */
 export interface Send {
   readonly request: CommandRequest;
   readonly delayMs: number;
+  readonly expiresMs?: number | undefined;
+  /** Given where it has been told to somebody; made when it is sent otherwise. */
+  readonly id?: string | undefined;
+  readonly replyTo?: ReplyTo | undefined;
+}
+
+/** A timer that a turn sets, or cancels where there is no `set`. */
+export interface TimerChange {
+  readonly name: string;
+  readonly set?: { readonly dueAt: number; readonly request: CommandRequest };
 }
 
 export type TurnResult =
@@ -28,6 +40,7 @@ export type TurnResult =
     readonly version: number;
     readonly events: readonly EmittedEvent[];
     readonly sends: readonly Send[];
+    readonly timers: readonly TimerChange[];
     readonly reply: unknown;
     readonly replyChars: number;
   }
@@ -41,6 +54,8 @@ export interface TurnWorld {
   readonly limits: TurnLimits;
   /** Throws when a request could not be handled by whom it is for. */
   checkRequest(request: CommandRequest): void;
+  /** Throws when there is no such activity, or its input does not fit. */
+  checkActivity(activity: AnyActivity, input: unknown): void;
 }
 
 export interface TurnLimits {
@@ -85,6 +100,7 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
       version: context.version,
       events: context.events,
       sends: context.sends,
+      timers: context.timers,
       // As whoever repeats the message will get it, from the disk.
       reply: JSON.parse(replyJson),
       replyChars: replyJson.length,
@@ -101,9 +117,10 @@ class RejectionSignal extends Error {
   override readonly name = "Rejection";
 }
 
-class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
+export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
   readonly events: EmittedEvent[] = [];
   readonly sends: Send[] = [];
+  readonly timers: TimerChange[] = [];
   rejection: (TurnResult & { kind: "rejected" }) | undefined;
   readonly #actor: AnyActor;
   readonly #world: TurnWorld;
@@ -157,18 +174,74 @@ class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
     throw new RejectionSignal(code);
   }
 
-  send(request: CommandRequest, options: { after?: Duration } = {}): void {
+  send(request: CommandRequest, options: SendOptions = {}): void {
     this.#checkOpen();
-    const { turnSendsMax, payloadBytesMax } = this.#world.limits;
+    this.#world.checkRequest(request);
+    this.pushSend({ request: this.#copyOf(request), ...sendTimes(options) });
+  }
+
+  /** Adds what is sent, if there may be more. */
+  pushSend(send: Send): void {
+    const { turnSendsMax } = this.#world.limits;
     if (this.sends.length >= turnSendsMax) {
       throw new RangeError(`Turn may send ${turnSendsMax} messages at the most`);
     }
-    const delayMs = options.after === undefined ? 0 : parseDuration(options.after);
-    if (delayMs === undefined) throw new TypeError(`Cannot send: not a duration, "${options.after}"`);
+    this.sends.push(send);
+  }
+
+  schedule(name: string, when: TimerTime, request: CommandRequest): void {
+    this.#checkOpen();
     this.#world.checkRequest(request);
-    const json = checkJson(`Input of ${request.command}`, request.input, payloadBytesMax);
-    // A copy: what the handler does to the object afterwards is not sent.
-    this.sends.push({ request: { ...request, input: JSON.parse(json) }, delayMs });
+    this.#pushTimer({ name, set: { dueAt: dueTime(when, this.now), request: this.#copyOf(request) } });
+  }
+
+  cancel(name: string): void {
+    this.#checkOpen();
+    this.#pushTimer({ name });
+  }
+
+  perform(activity: AnyActivity, input: unknown, options: PerformOptions = {}): string {
+    this.#checkOpen();
+    const { onDone = null, onFailed = null, context = null, key = "-" } = options;
+    for (const command of [onDone, onFailed]) {
+      if (command !== null && !this.#actor.commands.has(command)) {
+        throw new TypeError(`Actor type ${this.#actor.name} has no command ${command}`);
+      }
+    }
+    const badKey = invalidKeyReason(key);
+    if (badKey) throw new TypeError(`Cannot perform ${activity.name}: its key cannot be used, ${badKey}`);
+    this.#world.checkActivity(activity, input);
+    checkJson("Context", context, this.#world.limits.payloadBytesMax);
+    const id = this.id();
+    const isTold = onDone !== null || onFailed !== null;
+    this.pushSend({
+      request: this.#copyOf({ type: activityType(activity.name), key, command: "run", input }),
+      ...sendTimes(options),
+      id,
+      replyTo: isTold
+        ? { actor: `${this.#actor.name}/${this.key}`, done: onDone, failed: onFailed, context }
+        : undefined,
+    });
+    return id;
+  }
+
+  #pushTimer(change: TimerChange): void {
+    const { turnSendsMax } = this.#world.limits;
+    if (!/^[^\p{Cc}]{1,255}$/u.test(change.name)) {
+      throw new TypeError(
+        `Cannot use "${change.name}" as a timer's name: 1 to 255 characters, none for control`,
+      );
+    }
+    if (this.timers.length >= turnSendsMax) {
+      throw new RangeError(`Turn may change ${turnSendsMax} timers at the most`);
+    }
+    this.timers.push(change);
+  }
+
+  /** A copy: what the handler does to the object afterwards is not sent. */
+  #copyOf(request: CommandRequest): CommandRequest {
+    const json = checkJson(`Input of ${request.command}`, request.input, this.#world.limits.payloadBytesMax);
+    return { ...request, input: JSON.parse(json) };
   }
 
   id(): string {
@@ -190,8 +263,29 @@ class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas> {
 
 const encoder = new TextEncoder();
 
+function sendTimes({ after, expiresAfter }: SendOptions): { delayMs: number; expiresMs?: number } {
+  const delayMs = after === undefined ? 0 : durationMs(after);
+  return expiresAfter === undefined ? { delayMs } : { delayMs, expiresMs: durationMs(expiresAfter) };
+}
+
+function durationMs(text: Duration): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new TypeError(`Cannot use "${text}": not a duration`);
+  return ms;
+}
+
+/** The latest time that a `Date` can hold. */
+const TIME_MAX = 8.64e15;
+
+function dueTime(when: TimerTime, now: number): number {
+  if ("after" in when) return now + durationMs(when.after);
+  const at = typeof when.at === "number" ? when.at : Date.parse(when.at);
+  if (!(Math.abs(at) <= TIME_MAX)) throw new TypeError(`Cannot use "${when.at}": not a time`);
+  return Math.trunc(at);
+}
+
 /** @returns The JSON text. @throws When there is none, or it is too long. */
-function checkJson(what: string, value: unknown, bytesMax: number): string {
+export function checkJson(what: string, value: unknown, bytesMax: number): string {
   const json = JSON.stringify(value);
   if (json === undefined) throw new TypeError(`${what} is not JSON`);
   // No character is more than three bytes of UTF-8 for each of its units.

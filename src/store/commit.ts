@@ -4,6 +4,7 @@ import { type EventRow, insertEvents } from "./events.ts";
 import { type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
 import { deleteOutbox, insertOutbox, type OutboxRow } from "./outbox.ts";
 import { type SnapshotRow, upsertSnapshots } from "./snapshots.ts";
+import { deleteTimers, type TimerKey, type TimerRow, upsertTimers } from "./timers.ts";
 
 /**
  * All that many turns of one shard change, as one plain JSON value: it can be applied here, or shipped and
@@ -24,6 +25,10 @@ export interface Commit {
   /** Outbox entries that have arrived. */
   readonly relayed: readonly number[];
   readonly snapshots: readonly SnapshotRow[];
+  /** Timers that are set, or set anew. */
+  readonly timers: readonly TimerRow[];
+  /** Timers that have fired or were cancelled. */
+  readonly timersGone: readonly TimerKey[];
   /** How far reactors have come. */
   readonly checkpoints: readonly CheckpointRow[];
   /** Forget up to `limit` messages handled before a time. */
@@ -38,6 +43,8 @@ export function apply(commit: Commit): Statement[] {
   if (commit.outbox.length > 0) statements.push(insertOutbox(commit.outbox));
   if (commit.relayed.length > 0) statements.push(deleteOutbox(commit.relayed));
   if (commit.snapshots.length > 0) statements.push(upsertSnapshots(commit.snapshots));
+  if (commit.timers.length > 0) statements.push(upsertTimers(commit.timers));
+  if (commit.timersGone.length > 0) statements.push(deleteTimers(commit.timersGone));
   if (commit.checkpoints.length > 0) statements.push(upsertCheckpoints(commit.checkpoints));
   if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));
   return statements;

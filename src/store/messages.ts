@@ -1,4 +1,4 @@
-import type { Failure, MessageRecord, MessageStatus, Outcome } from "../core/message.ts";
+import type { Failure, MessageRecord, MessageStatus, Outcome, ReplyTo } from "../core/message.ts";
 import type { Database, Row, SqlValue, Statement } from "./database.ts";
 
 /**
@@ -33,6 +33,12 @@ export const createMessages = [
   `CREATE INDEX messages_handled ON messages (handled_at) WHERE handled_at IS NOT NULL`,
 ];
 
+/** What came with the second schema version. */
+export const extendMessages = [
+  `ALTER TABLE messages ADD COLUMN expires_at INTEGER`,
+  `ALTER TABLE messages ADD COLUMN reply_to TEXT`,
+];
+
 /** A row of `messages`. `input`, `originalInput`, `outcome` and `failures` are JSON text. */
 export type MessageRow = [
   seq: number,
@@ -53,10 +59,13 @@ export type MessageRow = [
   handledAt: number | null,
   outcome: string | null,
   failures: string,
+  expiresAt: number | null,
+  replyTo: string | null,
 ];
 
 const columns = `seq, id, actor, command, input, original_input, correlation_id, causation_id, traceparent,
-  expected_version, status, attempts, enqueued_at, deliver_at, next_attempt_at, handled_at, outcome, failures`;
+  expected_version, status, attempts, enqueued_at, deliver_at, next_attempt_at, handled_at, outcome, failures,
+  expires_at, reply_to`;
 
 /** @param inputJson The input as JSON text, where that has been made already. */
 export function messageRow(record: MessageRecord, inputJson = JSON.stringify(record.input)): MessageRow {
@@ -79,6 +88,8 @@ export function messageRow(record: MessageRecord, inputJson = JSON.stringify(rec
     record.handledAt,
     record.outcome && JSON.stringify(record.outcome),
     JSON.stringify(record.failures),
+    record.expiresAt,
+    record.replyTo && JSON.stringify(record.replyTo),
   ];
 }
 
@@ -104,6 +115,8 @@ function toRecord(shard: number, row: Row): MessageRecord {
     handledAt: fields[15],
     outcome: fields[16] === null ? null : JSON.parse(fields[16]) as Outcome,
     failures: JSON.parse(fields[17]) as Failure[],
+    expiresAt: fields[18],
+    replyTo: fields[19] === null ? null : JSON.parse(fields[19]) as ReplyTo,
   };
 }
 
@@ -118,7 +131,8 @@ export function upsertMessages(rows: readonly MessageRow[]): Statement {
     sql: `INSERT INTO messages (${columns})
       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
              value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
-             value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17
+             value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17,
+             value ->> 18, value ->> 19
       FROM json_each(?) WHERE true
       ON CONFLICT (id, actor) DO UPDATE SET
         seq = excluded.seq, input = excluded.input, original_input = excluded.original_input,

@@ -2,9 +2,10 @@ import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
 import type { Database, Statement } from "./database.ts";
 import { createEvents } from "./events.ts";
-import { createMessages } from "./messages.ts";
+import { createMessages, extendMessages } from "./messages.ts";
 import { createOutbox } from "./outbox.ts";
 import { createSnapshots } from "./snapshots.ts";
+import { createTimers } from "./timers.ts";
 
 /**
  * A step from one schema version to the next. A released step is never changed: later ones build on it.
@@ -21,6 +22,7 @@ export const shardMigrations: readonly Migration[] = [
     ...createCheckpoints,
     ...createCommits,
   ],
+  [...extendMessages, ...createTimers],
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import type { AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandDefinition } from "../core/command.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import { evolve } from "../runtime/evolve.ts";
 import { Registry } from "../runtime/registry.ts";
-import { runTurn, type Send, type TurnResult } from "../runtime/turn.ts";
+import { runTurn, type Send, type TimerChange, type TurnResult } from "../runtime/turn.ts";
 import { defaultLimits } from "../config.ts";
 import { checkIsJson, type CommandsOf, type EventOf, type WhenOptions } from "./given.ts";
 
@@ -37,6 +38,8 @@ export interface Outcome<A extends AnyActor, Name extends keyof CommandsOf<A>> {
   readonly reply: ReplyOf<A, Name> | undefined;
   /** What the turn sends, with the delay of each. */
   readonly sends: readonly Send[];
+  /** Timers that the turn sets or cancels, in this order. */
+  readonly timers: readonly TimerChange[];
   readonly rejection: { readonly code: string; readonly details: unknown } | undefined;
   readonly error: unknown;
 }
@@ -131,6 +134,7 @@ function worldOf(actor: AnyActor, options: WhenOptions) {
       // Whether other types are there is for whoever runs the modules together.
       if (options.modules || registry.actors.has(request.type)) registry.parse(request);
     },
+    checkActivity: (activity: AnyActivity, input: unknown) => void activity.input.parse(input),
   };
 }
 
@@ -138,7 +142,15 @@ function toOutcome<A extends AnyActor, Name extends keyof CommandsOf<A>>(
   before: { state: ReturnType<A["initialState"]>; version: number },
   result: TurnResult,
 ): Outcome<A, Name> {
-  const none = { ...before, events: [], sends: [], reply: undefined, rejection: undefined, error: undefined };
+  const none = {
+    ...before,
+    events: [],
+    sends: [],
+    timers: [],
+    reply: undefined,
+    rejection: undefined,
+    error: undefined,
+  };
   if (result.kind === "failed") return { ...none, kind: "failed", error: result.error };
   if (result.kind === "rejected") {
     return { ...none, kind: "rejected", rejection: { code: result.rejection, details: result.details } };
@@ -151,6 +163,7 @@ function toOutcome<A extends AnyActor, Name extends keyof CommandsOf<A>>(
     version: result.version,
     reply: result.reply as ReplyOf<A, Name>,
     sends: result.sends,
+    timers: result.timers,
   };
 }
 

@@ -181,6 +181,8 @@ test("a command's headers are declared", () => {
     "If-Match",
     "Folio-Delay",
     "Folio-Deliver-At",
+    "Folio-Expires-After",
+    "Folio-Expires-At",
     "Folio-Correlation-Id",
     "traceparent",
   ]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createRuntime } from "../../src/create_runtime.ts";
+import { DatabaseError } from "../../src/store/database.ts";
 import { seededIds } from "../../src/testing/seeded_ids.ts";
 import { ledger, unreliable } from "../support/actors.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
@@ -154,4 +155,31 @@ test("a store in a folder keeps ids and replies over a restart, and shows what w
   } finally {
     await Deno.remove(data, { recursive: true });
   }
+});
+
+// Would catch a later message overtaking an earlier one of its sender, which is sent again after the failure.
+test("when a lookup fails, messages behind it for the same actor fail as well", async () => {
+  const world = await World.start({ modules: [ledger] });
+  const database = at(world.databases, 0);
+  await world.runtime.ask(alice.look());
+  const gate = Promise.withResolvers<void>();
+  const { batch } = database;
+  let reads = 0;
+  database.batch = async (statements, mode) => {
+    if (mode === "write" || ++reads > 1) return await batch(statements, mode);
+    await gate.promise;
+    throw new DatabaseError("read failed, as planned", "SQLITE_IOERR");
+  };
+  const first = watch(world.runtime.ask(alice.add({ n: 1 }), { messageId: "m1" }));
+  await world.settle();
+  // These are looked up together, after the first.
+  const second = watch(world.runtime.ask(alice.add({ n: 2 }), { messageId: "m2" }));
+  const other = watch(world.runtime.ask(bob.add({ n: 3 }), { messageId: "m3" }));
+  await world.settle();
+  gate.resolve();
+  await world.settle();
+  expect([first.state, second.state, other.state]).toEqual(["rejected", "rejected", "resolved"]);
+  await world.runtime.ask(alice.add({ n: 1 }), { messageId: "m1" });
+  await world.runtime.ask(alice.add({ n: 2 }), { messageId: "m2" });
+  expect((await world.runtime.state("ledger", "alice")).state).toEqual({ sum: 3, entries: [1, 2] });
 });

@@ -101,6 +101,8 @@ test("a message that is there keeps who sent it, and takes on the rest", async (
       expectedVersion: "3",
       enqueuedAt: 10,
       deliverAt: 20,
+      expiresAt: 60,
+      replyTo: { actor: "thing/b", done: "told", failed: null, context: { step: 1 } },
     },
     ...{
       status: "queued" as const,

@@ -2,7 +2,7 @@
 import { onTestFinished } from "vitest";
 import type { Commit } from "../../src/store/commit.ts";
 import type { Database } from "../../src/store/database.ts";
-import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { openClientDatabase, openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import type { EventRow } from "../../src/store/events.ts";
 import type { MessageRow } from "../../src/store/messages.ts";
 import { openShardStore, type ShardStore } from "../../src/store/shard_store.ts";
@@ -26,6 +26,11 @@ export const databaseKinds: { kind: string; isFile: boolean; open: () => Promise
     kind: "in a file on this thread",
     isFile: true,
     open: () => Promise.resolve(openLibsqlDatabase({ url: `file:${temporaryFolder()}/test.db` })),
+  },
+  {
+    kind: "by the client for servers",
+    isFile: true,
+    open: () => Promise.resolve(openClientDatabase({ url: `file:${temporaryFolder()}/test.db` })),
   },
   {
     kind: "in a file on a worker thread",
@@ -76,6 +81,8 @@ export function commitOf(index: number, changes: Partial<Commit> = {}): Commit {
     outbox: [],
     relayed: [],
     snapshots: [],
+    timers: [],
+    timersGone: [],
     checkpoints: [],
     prune: null,
     ...changes,
@@ -117,7 +124,18 @@ export function queuedMessage(seq: number, changes: Partial<MessageFields> = {})
   const outcome = status === "done" ? `{"status":"done","reply":${seq},"version":1,"position":1}` : null;
   return [
     ...[seq, id, actor, command, JSON.stringify(input), null, `c-${id}`, null, null, null] as const,
-    ...[status, attempts, 100, deliverAt, null, handledAt, outcome, JSON.stringify(failures)] as const,
+    ...[
+      status,
+      attempts,
+      100,
+      deliverAt,
+      null,
+      handledAt,
+      outcome,
+      JSON.stringify(failures),
+      null,
+      null,
+    ] as const,
   ];
 }
 

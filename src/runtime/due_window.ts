@@ -1,0 +1,168 @@
+import type { Clock } from "../core/clock.ts";
+
+/** Place in the order of what falls due: time, then order among those of one time. */
+export interface DueKey {
+  readonly at: number;
+  readonly order: number | string;
+}
+
+/** Where what falls due is read from, and where it goes. */
+export interface DueOwner<T> {
+  keyOf(item: T): DueKey;
+  /** Stored items with `after` < key and at <= `upTo`, soonest first; waits for what is being written. */
+  read(page: { after: DueKey; upTo: number; limit: number }): Promise<T[]>;
+  due(item: T): void;
+  failed(error: unknown): void;
+}
+
+/** Items of one read. */
+const ITEMS_PER_READ = 10_000;
+
+/**
+ * Hands things over when their time comes. Millions may wait on the disk; in memory are those up to
+ * `#heldUntil`, which moves on by a window at a time, or by as many as are read at once.
+ *
+ * Invariant: an item up to `#heldUntil` is in memory or has been handed over; a later one is on the disk, or on
+ * its way there. One that is read while it is added stands here twice: `due` must take the second as nothing.
+ */
+export class DueWindow<T> {
+  /** A binary heap, soonest first. */
+  readonly #heap: T[] = [];
+  #heldUntil: DueKey;
+  /** Whether the last read brought as much as one may, and there may be more up to its end. */
+  #isPartial = false;
+  #isReading = false;
+  #cancelTimer: () => void = () => {};
+  #timerAt = Infinity;
+  #cancelWindow: () => void = () => {};
+  #stopped = false;
+
+  /** @param from What is due by then has been handed over already. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly windowMs: number,
+    private readonly owner: DueOwner<T>,
+    from: DueKey,
+  ) {
+    this.#heldUntil = from;
+  }
+
+  /** Items held in memory. */
+  get held(): number {
+    return this.#heap.length;
+  }
+
+  /** Reads what is due within the next window. */
+  async runOnce(): Promise<void> {
+    if (this.#isReading) return;
+    const after = this.#heldUntil;
+    const upTo = this.clock.now() + this.windowMs;
+    if (upTo < after.at) return;
+    // From here on `add` holds what is due by then, so that nothing falls between it and the query.
+    this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
+    this.#isReading = true;
+    try {
+      const items = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
+      const last = items.at(-1);
+      this.#isPartial = last !== undefined && items.length === ITEMS_PER_READ;
+      if (last !== undefined && this.#isPartial) this.#heldUntil = this.owner.keyOf(last);
+      for (const item of items) this.#push(item);
+    } catch (error) {
+      this.#heldUntil = after; // the next run reads this window again
+      throw error;
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  /** Reads each half window from now on, and sooner when there is more than one read brings. */
+  start(): void {
+    this.#readAfter(this.windowMs / 2);
+  }
+
+  #readAfter(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#cancelWindow();
+    this.#cancelWindow = this.clock.after(delayMs, async () => {
+      // What is held comes first; when half of it is gone, there will be another read.
+      if (this.#isPartial && this.held > ITEMS_PER_READ / 2) return this.start();
+      try {
+        await this.runOnce();
+      } catch (error) {
+        this.owner.failed(error);
+      }
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer();
+    this.#cancelWindow();
+  }
+
+  /** @returns Whether it is held in memory now; otherwise the disk has it until a later window. */
+  add(item: T): boolean {
+    if (isSooner(this.#heldUntil, this.owner.keyOf(item))) return false;
+    this.#push(item);
+    return true;
+  }
+
+  #push(item: T): void {
+    const heap = this.#heap;
+    let at = heap.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!this.#isSoonerAt(at, parent)) break;
+      this.#swap(at, parent);
+      at = parent;
+    }
+    this.#setTimer();
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    this.#swap(0, heap.length - 1);
+    heap.pop();
+    for (let at = 0;;) {
+      let least = at;
+      for (const child of [2 * at + 1, 2 * at + 2]) if (this.#isSoonerAt(child, least)) least = child;
+      if (least === at) return;
+      this.#swap(at, least);
+      at = least;
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    [this.#heap[a], this.#heap[b]] = [this.#heap[b] as T, this.#heap[a] as T];
+  }
+
+  #isSoonerAt(a: number, b: number): boolean {
+    const heap = this.#heap;
+    return a < heap.length && isSooner(this.owner.keyOf(heap[a] as T), this.owner.keyOf(heap[b] as T));
+  }
+
+  #setTimer(): void {
+    if (this.#heap.length === 0 || this.#stopped) return;
+    const soonest = this.owner.keyOf(this.#heap[0] as T).at;
+    if (soonest >= this.#timerAt) return;
+    this.#cancelTimer();
+    this.#timerAt = soonest;
+    this.#cancelTimer = this.clock.after(soonest - this.clock.now(), () => {
+      this.#timerAt = Infinity;
+      const now = this.clock.now();
+      while (this.#heap.length > 0) {
+        const first = this.#heap[0] as T;
+        if (this.owner.keyOf(first).at > now) break;
+        this.#pop();
+        this.owner.due(first);
+      }
+      this.#setTimer();
+      if (this.#isPartial && this.held <= ITEMS_PER_READ / 2) this.#readAfter(0);
+    });
+  }
+}
+
+function isSooner(a: DueKey, b: DueKey): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}

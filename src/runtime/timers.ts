@@ -1,0 +1,121 @@
+import type { Message } from "../core/message.ts";
+import type { ShardStore } from "../store/shard_store.ts";
+import { readTimers, type Timer, timerKey } from "../store/timers.ts";
+import type { Committer } from "./committer.ts";
+import { DueWindow } from "./due_window.ts";
+import type { Outgoing } from "./outgoing.ts";
+import type { World } from "./shard.ts";
+import type { TimerChange } from "./turn.ts";
+
+/** What timers need of their shard. */
+export interface TimersOwner {
+  readonly world: World;
+  readonly store: ShardStore;
+  readonly committer: Committer;
+  readonly outgoing: Outgoing;
+  /** The shard's time, which never goes back. */
+  now(): number;
+  failed(error: unknown): void;
+}
+
+/** A due timer whose message finds no room is tried again after so long. */
+const NO_ROOM_DELAY_MS = 1_000;
+
+/**
+ * The timers of a shard. What sets, cancels and fires them are commits: each fires once, and none after the turn
+ * that cancels it.
+ *
+ * Invariant: `#held` has the timers that stand in the window, as the open commit leaves them; what comes out of
+ * the window and is not in `#held` has been cancelled or set anew.
+ */
+export class Timers {
+  readonly #held = new Map<string, Timer>();
+  readonly #window: DueWindow<Timer>;
+  /** Timers that were set or cancelled while others are being read. */
+  #changed: Set<string> | undefined;
+  #isStopped = false;
+
+  constructor(private readonly owner: TimersOwner) {
+    const { clock, limits } = owner.world;
+    this.#window = new DueWindow<Timer>(clock, limits.delayWindowMs, {
+      keyOf: ({ dueAt, id }) => ({ at: dueAt, order: id }),
+      read: (page) => this.#read(page),
+      due: (timer) => this.#due(timer),
+      failed: (error) => owner.failed(error),
+    }, { at: -Number.MAX_SAFE_INTEGER, order: "" });
+  }
+
+  /** Reads what is due, and goes on from there. */
+  async start(): Promise<void> {
+    await this.#window.runOnce();
+    this.#window.start();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#window.stop();
+  }
+
+  /** Lets a change join the open commit. */
+  change(actor: string, { name, set }: TimerChange, cause: Message): void {
+    if (!set) return this.#drop(actor, name);
+    const timer: Timer = {
+      actor,
+      name,
+      id: this.owner.world.ids.next(),
+      dueAt: set.dueAt,
+      request: set.request,
+      causationId: cause.id,
+      correlationId: cause.correlationId,
+      traceparent: cause.traceparent,
+    };
+    const key = timerKey(timer);
+    const { open } = this.owner.committer;
+    open.timers.set(key, { actor, name, timer });
+    open.bytes += JSON.stringify(set.request.input).length;
+    this.#changed?.add(key);
+    // First, since the window may hand it over at once.
+    this.#held.set(key, timer);
+    if (!this.#window.add(timer)) this.#held.delete(key);
+  }
+
+  #drop(actor: string, name: string): void {
+    const key = timerKey({ actor, name });
+    this.owner.committer.open.timers.set(key, { actor, name, timer: undefined });
+    this.#changed?.add(key);
+    this.#held.delete(key);
+  }
+
+  async #read(page: Parameters<typeof readTimers>[1]): Promise<Timer[]> {
+    const changed = this.#changed = new Set();
+    try {
+      await this.owner.committer.flushed();
+      const timers = await readTimers(this.owner.store.database, page);
+      if (this.#isStopped) return [];
+      return timers.filter((timer) => {
+        const key = timerKey(timer);
+        // What has been changed since the read began is as the change has left it.
+        if (changed.has(key) || this.#held.has(key)) return false;
+        this.#held.set(key, timer);
+        return true;
+      });
+    } finally {
+      this.#changed = undefined;
+    }
+  }
+
+  #due(timer: Timer): void {
+    const { committer, outgoing, world } = this.owner;
+    // After a lost commit, another one reads all again.
+    if (this.#isStopped || !committer.isAccepting || this.#held.get(timerKey(timer)) !== timer) return;
+    const send = { request: timer.request, delayMs: 0, id: timer.id };
+    if (outgoing.whyNoRoom([send])) {
+      world.clock.after(NO_ROOM_DELAY_MS, () => this.#due(timer));
+      return;
+    }
+    this.#drop(timer.actor, timer.name);
+    const { causationId, correlationId, traceparent } = timer;
+    outgoing.send(send, { id: causationId, correlationId, traceparent }, this.owner.now());
+    committer.flushSoon();
+  }
+}

@@ -1,0 +1,128 @@
+import { parseActorName } from "../core/message.ts";
+import { Signal } from "../core/signal.ts";
+import type { Committer } from "./committer.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Entry } from "./mailbox.ts";
+
+/** What the work of a shard needs of it. */
+export interface WorkOwner {
+  readonly committer: Committer;
+  readonly dispatcher: Dispatcher;
+}
+
+/**
+ * The activities of a shard: messages that are handled by workers (`processors/activities.ts`) and not by turns.
+ * An attempt is on disk before it begins: one with fewer failures than attempts was begun, and what came of it
+ * is not known.
+ *
+ * Invariant: an entry is in `#entries` from its arrival until its outcome joins a commit. A worker that comes
+ * with one that is not there any more (the shard was loaded again) is too late.
+ */
+export class Work {
+  /** Told of each entry that may be begun, now or at its `nextAttemptAt`. */
+  readonly arrived = new Signal<Entry>();
+  /** Told when all entries are void. True: for good; false: they are read again from the disk. */
+  readonly dropped = new Signal<boolean>();
+  readonly #entries = new Set<Entry>();
+
+  constructor(private readonly owner: WorkOwner) {}
+
+  /** All that waits or is being done. */
+  get entries(): ReadonlySet<Entry> {
+    return this.#entries;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.add(entry);
+    this.arrived.emit(entry);
+  }
+
+  clear(isForGood: boolean): void {
+    this.#entries.clear();
+    this.dropped.emit(isForGood);
+  }
+
+  /**
+   * Whether the entry's outcome may still be told. Also while it is found out what became of a commit: what is
+   * told then joins the open one, and is lost or kept with it.
+   */
+  has(entry: Entry): boolean {
+    return this.#entries.has(entry);
+  }
+
+  /**
+   * Records that an attempt begins. Resolves when that is on disk, rejects when it is lost.
+   *
+   * @param leaseUntil When another attempt may begin, should nothing be heard of this one.
+   */
+  begin(entry: Entry, leaseUntil: number): Promise<void> {
+    entry.attempts++;
+    entry.status = "retrying";
+    entry.nextAttemptAt = leaseUntil;
+    this.owner.dispatcher.store(entry);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records that the attempt that was begun last does not count: it is as if it had not been begun. */
+  takeBack(entry: Entry): Promise<void> {
+    if (!this.has(entry)) return Promise.resolve();
+    entry.attempts--;
+    entry.status = entry.attempts === 0 ? "queued" : "retrying";
+    entry.nextAttemptAt = null;
+    this.owner.dispatcher.store(entry);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records what an activity gave. No-op when it is too late. Resolves when that is on disk. */
+  done(entry: Entry, output: unknown): Promise<void> {
+    if (!this.#entries.delete(entry)) return Promise.resolve();
+    this.owner.dispatcher.settleWork(entry, output);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records that it is too late to perform it. */
+  expired(entry: Entry): Promise<void> {
+    if (!this.#entries.delete(entry)) return Promise.resolve();
+    this.owner.dispatcher.expireWork(entry);
+    return this.owner.committer.flushed();
+  }
+
+  /**
+   * Records that an attempt failed. No-op when it is too late. Resolves when that is on disk.
+   *
+   * @param delayMs Until the next attempt; undefined where there is none.
+   */
+  failed(entry: Entry, error: unknown, delayMs: number | undefined): Promise<void> {
+    if (!this.has(entry)) return Promise.resolve();
+    if (delayMs === undefined) this.#entries.delete(entry);
+    this.owner.dispatcher.failWork(entry, error, delayMs);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records that it cannot be performed at all: a dead letter at once. Resolves when that is on disk. */
+  refuse(entry: Entry, error: unknown): Promise<void> {
+    entry.attempts++;
+    return this.failed(entry, error, undefined);
+  }
+}
+
+/**
+ * Attempts of an entry that were begun, and of which it is not known what came. What was before it was redriven
+ * does not count.
+ */
+export function attemptsInDoubt(entry: Entry): number {
+  let known = 0;
+  for (let at = entry.failures.length - 1; at >= 0 && entry.failures[at]?.attempt !== 0; at--) known++;
+  return Math.max(0, entry.attempts - known);
+}
+
+/** Whether it is not known what came of the attempt that was begun last. */
+export function isLatestInDoubt(entry: Entry): boolean {
+  return entry.attempts > 0 && entry.failures.at(-1)?.attempt !== entry.attempts;
+}
+
+/** Name and key of the activity that an entry is for. */
+export function activityOf(entry: Entry): { name: string; key: string } {
+  const { type, key } = parseActorName(entry.message.actor);
+  return { name: type.slice(type.indexOf(":") + 1), key };
+}

@@ -19,6 +19,8 @@ export interface CreateRuntimeOptions extends StoreOptions {
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
+  /** Whether activities are performed and schedules begun (true); otherwise they wait for another process. */
+  readonly performs?: boolean | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
@@ -52,8 +54,8 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
     const processors = [
-      ...[new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules],
-      activities,
+      ...[new Relay(runtime), new Pruner(runtime), projections, reactors],
+      ...(options.performs ?? true) ? [runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
     let isDisposed = false;

@@ -181,7 +181,7 @@ const deliveryHeaders = ["Folio-Delay", "Folio-Deliver-At"] as const;
 const expiryHeaders = ["Folio-Expires-After", "Folio-Expires-At"] as const;
 
 function readPoint(
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string | undefined>>,
   [afterName, atName]: readonly [string, string],
   limits: Limits,
   now: number,

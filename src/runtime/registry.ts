@@ -7,11 +7,13 @@ import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
 import type { Schedule } from "../core/schedule.ts";
+import { INTERNAL_PREFIX } from "../core/saga_actor.ts";
+import type { AnySaga } from "../core/saga.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 import { scheduleActor } from "./schedule_actor.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor | Schedule;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | AnySaga | Reactor | Schedule;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
@@ -20,6 +22,7 @@ export class Registry {
   readonly reactors = new Map<string, Reactor>();
   readonly activities = new Map<string, AnyActivity>();
   readonly schedules = new Map<string, Schedule>();
+  readonly sagas = new Map<string, AnySaga>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
@@ -27,8 +30,11 @@ export class Registry {
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
-      else if (module?.kind === "activity") add("activities", this.activities, module);
       else if (module?.kind === "schedule") add("schedules", this.schedules, module);
+      else if (module?.kind === "saga") {
+        add("sagas", this.sagas, module);
+        add("actor types", this.actors, module.actor);
+      } else if (module?.kind === "activity") add("activities", this.activities, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
     if (this.schedules.size > 0) add("actor types", this.actors, scheduleActor(this.schedules));
@@ -89,6 +95,14 @@ export class Registry {
     }
   }
 
+  /** As `parse`, of a request that is not the runtime's own: it may not tell a saga what became of its steps. */
+  parseFromOutside(request: CommandRequest): unknown {
+    if (request.command.startsWith(INTERNAL_PREFIX)) {
+      this.#refuse(this.actor(request.type, request.key), request);
+    }
+    return this.parse(request);
+  }
+
   /**
    * The input of a request, parsed.
    *
@@ -97,14 +111,16 @@ export class Registry {
   parse(request: CommandRequest): unknown {
     const actor = this.actor(request.type, request.key);
     const command = actor.commands.get(request.command);
-    if (!command) {
-      const name = clip(request.command);
-      throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
-        actorType: actor.name,
-        command: name,
-      });
-    }
+    if (!command) this.#refuse(actor, request);
     return parsed(command.input, request.input, `${actor.name}/${request.command}`);
+  }
+
+  #refuse(actor: AnyActor, request: CommandRequest): never {
+    const name = clip(request.command);
+    throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
+      actorType: actor.name,
+      command: name,
+    });
   }
 }
 

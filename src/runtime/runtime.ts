@@ -20,6 +20,7 @@ import { readPast, type Until } from "./history.ts";
 import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
+import { Sagas } from "./sagas.ts";
 import { Shard, type World } from "./shard.ts";
 import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
@@ -80,6 +81,7 @@ export class Runtime {
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
   readonly schedules: Schedules;
+  readonly sagas: Sagas;
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
@@ -92,6 +94,7 @@ export class Runtime {
     this.registry = world.registry;
     this.deadLetters = new DeadLetters(shards, world.registry);
     this.schedules = new Schedules(this);
+    this.sagas = new Sagas(this);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
@@ -194,7 +197,7 @@ export class Runtime {
    */
   // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
   async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
-    const parsedInput = this.registry.parse(request);
+    const parsedInput = this.registry.parseFromOutside(request);
     if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
     const message = this.#message(request, options);
     const shard = this.shardOf(message.actor);

@@ -98,14 +98,11 @@ export class ActivityWorker {
   /** Takes a job: a new one, or one that was read from the disk. */
   arrived(job: Job): void {
     const known = this.#attempts.get(entryKey(job.entry.message));
+    this.#awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
-      this.#awaitExpiry(job);
       if (known.end) this.#record(known, known.end);
-      return this.#pump();
-    }
-    this.#awaitExpiry(job);
-    if (job.work.has(job.entry)) this.#offer(job);
+    } else if (job.work.has(job.entry)) this.#offer(job);
     this.#pump();
   }
 

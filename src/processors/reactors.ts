@@ -25,6 +25,14 @@ class HandlerError extends Error {
   }
 }
 
+/** How a follower differs from that of a module's reactor. */
+export interface FollowerOptions {
+  /** Position after which it starts where it has no checkpoint yet; its reactor says so otherwise. */
+  readonly startAfter?: number | undefined;
+  /** Asked before each commit; where there is no room, it waits. */
+  readonly hasRoom?: (() => boolean) | undefined;
+}
+
 /**
  * Follows the log of one shard for one reactor.
  *
@@ -33,7 +41,7 @@ class HandlerError extends Error {
  *    in: each event is answered once.
  * 2. Messages find room or wait: a full mailbox holds the reactor back, and nothing is skipped.
  */
-class ReactorFollower {
+export class ReactorFollower {
   failure: ProjectionFailure | undefined;
   position = 0;
   /** Position of the checkpoint on disk. */
@@ -51,6 +59,7 @@ class ReactorFollower {
     private readonly runtime: Runtime,
     private readonly reactor: Reactor,
     private readonly shard: Shard,
+    private readonly options: FollowerOptions = {},
   ) {
     this.#keys = [...reactor.on.keys()];
     this.#types = [...new Set(this.#keys.map((key) => parseActorName(key).key))];
@@ -85,6 +94,12 @@ class ReactorFollower {
     this.#run ??= this.#loop().finally(() => this.#run = undefined);
   }
 
+  #wakeLater(): void {
+    this.#cancelRetry();
+    if (this.#isStopped) return;
+    this.#cancelRetry = this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
+  }
+
   async #loop(): Promise<void> {
     while (this.#isWanted && !this.#isStopped && !this.failure) {
       this.#isWanted = false;
@@ -99,9 +114,7 @@ class ReactorFollower {
           shard: this.shard.number,
           error: errorMessage(error),
         });
-        if (!this.#isStopped) {
-          this.#cancelRetry = this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
-        }
+        this.#wakeLater();
       }
     }
   }
@@ -124,7 +137,8 @@ class ReactorFollower {
     const { name, startFrom } = this.reactor;
     const stored = await readCheckpoint(this.shard.store.database, name);
     if (stored === undefined) {
-      this.position = startFrom === "now" ? this.shard.durablePosition : 0;
+      const { startAfter = startFrom === "now" ? this.shard.durablePosition : 0 } = this.options;
+      this.position = startAfter;
       // Where it starts must not move when it starts again before the first event.
       await this.shard.react(name, this.position, []);
     } else this.position = stored;
@@ -135,6 +149,7 @@ class ReactorFollower {
   async #catchUp(): Promise<void> {
     if (!this.#isOpen) await this.#open();
     while (!this.#isStopped && this.position < this.shard.durablePosition) {
+      if (this.options.hasRoom && !this.options.hasRoom()) return this.#wakeLater();
       const upTo = Math.min(this.shard.durablePosition, this.position + POSITIONS_PER_READ);
       const events = await readLog(this.shard.store.database, this.shard.number, {
         after: this.position,

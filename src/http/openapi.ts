@@ -24,7 +24,8 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
   const types = [...registry.actors.keys()];
   const schemas: Record<string, JsonSchema> = { ...components.schemas };
   const commandPaths: Record<string, object> = {};
-  for (const actor of registry.actors.values()) {
+  const actors = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
+  for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
@@ -45,7 +46,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     security: [{ token: [] }, {}],
     // Actor types are in lower case: no tag is there twice.
     tags: [
-      ...types.map((name) => ({ name, description: `Commands of actors of type ${name}.` })),
+      ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
       { name: "Projections", description: "Read models and their queries." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },

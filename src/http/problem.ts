@@ -14,11 +14,13 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "no-events": [404, "Actor has no events"],
   "unknown-projection": [404, "No such projection"],
   "unknown-query": [404, "No such query"],
+  "unknown-webhook": [404, "No such webhook"],
   "method-not-allowed": [405, "Method not allowed"],
   "body-timeout": [408, "Body did not arrive in time"],
   "rejected": [409, "Rejected by the actor"],
   "message-in-progress": [409, "Message is still in progress"],
   "ambiguous-message": [409, "Several actors have a message of this id"],
+  "too-many-webhooks": [409, "Too many webhooks"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -78,7 +80,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || known.code === "ambiguous-message"
+  const retryAfter = isRejection || known.code === "ambiguous-message" || known.code === "too-many-webhooks"
     ? undefined
     : retryAfterSeconds[status];
   return respond(status, JSON.stringify(body), {

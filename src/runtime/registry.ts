@@ -11,6 +11,9 @@ import { invalidKeyReason, parseActorName } from "../core/message.ts";
 /** What a list of modules may hold. */
 export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor;
 
+/** Names of Folio's own modules, each with its kind. */
+const builtInNames: ReadonlySet<string> = new Set(["actor webhook", "activity deliver-webhook"]);
+
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
@@ -18,15 +21,29 @@ export class Registry {
   readonly reactors = new Map<string, Reactor>();
   readonly activities = new Map<string, AnyActivity>();
 
-  /** @throws {TypeError} When something is no module, or two have one name. */
-  constructor(modules: readonly AnyModule[]) {
-    for (const module of modules) {
+  readonly #builtIn: ReadonlySet<AnyModule>;
+
+  /**
+   * @param builtIn Folio's own modules. Their names are never anybody else's, whether or not they are here.
+   * @throws {TypeError} When something is no module, or two have one name.
+   */
+  constructor(modules: readonly AnyModule[], builtIn: readonly AnyModule[] = []) {
+    this.#builtIn = new Set(builtIn);
+    for (const module of [...modules, ...builtIn]) {
+      if (!this.isBuiltIn(module) && builtInNames.has(`${module?.kind} ${module?.name}`)) {
+        throw new TypeError(`Cannot register: the name of ${module.kind} ${module.name} is Folio's own`);
+      }
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
       else if (module?.kind === "activity") add("activities", this.activities, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
+  }
+
+  /** Whether it is one of Folio's own modules, whose commands are not for clients. */
+  isBuiltIn(module: AnyModule | undefined): boolean {
+    return module !== undefined && this.#builtIn.has(module);
   }
 
   /** @throws {FolioError} `unknown-actor-type`, `malformed`. */

@@ -1,4 +1,4 @@
-import type { Limits } from "./config.ts";
+import { defaultLimits, type Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
@@ -8,6 +8,7 @@ import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
+import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import type { Database } from "./store/database.ts";
@@ -29,6 +30,7 @@ export interface CreateRuntimeOptions {
   /** Fixed once the store is made (1). */
   readonly shards?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  readonly webhooks?: Omit<WebhooksOptions, "limits"> | undefined;
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
@@ -39,6 +41,7 @@ export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
   readonly activities: Activities;
+  readonly webhooks: Webhooks;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -100,17 +103,29 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
     opened.push(readDatabase);
     await openReadStore(readDatabase, { name: readName, shards, isFile: folder !== undefined });
-    const runtime = await Runtime.start({ ...options, stores });
+    const limits = { ...defaultLimits, ...options.limits };
+    const webhooks = new Webhooks({ ...options.webhooks, limits });
+    const runtime = await Runtime.start({ ...options, stores, builtIn: webhooks.modules });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
-    const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors, activities];
+    const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
+    // Webhooks before activities: a delivery has to know what has become of its webhook.
+    const processors = [
+      new Relay(runtime),
+      new Pruner(runtime),
+      projections,
+      reactors,
+      following,
+      activities,
+    ];
     for (const processor of processors) await processor.start();
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
       activities,
+      webhooks,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { WebhookService } from "../runtime/webhooks.ts";
 import { DatabaseError } from "../store/database.ts";
 import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
@@ -14,11 +15,13 @@ import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
+import { noWebhooks, webhookRoutes } from "./webhook_routes.ts";
 
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: { list(): ReactorStatus[] };
+  readonly webhooks?: WebhookService;
 };
 
 /** How the app meets its clients. */
@@ -64,6 +67,7 @@ export function createApp(
   messageRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
+  webhookRoutes(app, runtime, runtime.webhooks ?? noWebhooks);
   healthRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {

@@ -1,9 +1,8 @@
 import type { Hono } from "hono";
 import { z } from "zod";
-import { FolioError, issuesOf } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json } from "./problem.ts";
-import { limitParameter, readJson, readMessageId, readQuery } from "./request.ts";
+import { limitParameter, parseBody, readJson, readMessageId, readQuery } from "./request.ts";
 import { deadLetterView } from "./views.ts";
 
 const name = z.string().min(1).max(1_000);
@@ -56,13 +55,5 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
     const { actor } = readQuery(c, which);
     await deadLetters.discard(readMessageId(c), actor);
     return json(200, { messageId: readMessageId(c), discarded: true });
-  });
-}
-
-function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new FolioError("invalid-input", "Body does not fit: see issues for where and why", {
-    issues: issuesOf(parsed.error),
   });
 }

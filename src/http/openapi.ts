@@ -5,6 +5,7 @@ import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { webhookPaths, webhookSchemas } from "./openapi_webhooks.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -22,7 +23,7 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
   const types = [...registry.actors.keys()];
-  const schemas: Record<string, JsonSchema> = { ...components.schemas };
+  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas };
   const commandPaths: Record<string, object> = {};
   const actors = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
   for (const actor of actors) {
@@ -48,10 +49,11 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     tags: [
       ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
       { name: "Projections", description: "Read models and their queries." },
+      { name: "Webhooks", description: "Events sent to URLs." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths },
+    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths, ...webhookPaths },
     components: { ...components, schemas },
   };
 }

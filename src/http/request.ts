@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { parseDuration } from "../core/duration.ts";
-import { FolioError } from "../core/errors.ts";
+import { FolioError, issuesOf } from "../core/errors.ts";
 import { nestsDeeperThan } from "../core/json.ts";
 import { isMessageId } from "../core/message.ts";
 
@@ -219,6 +219,15 @@ export async function readJson(c: Context, server: BodyReader): Promise<unknown>
   } catch (error) {
     throw malformed("body", `Body is not JSON: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** A body that fits a schema. @throws {FolioError} `invalid-input`. */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new FolioError("invalid-input", "Body does not fit: see issues for where and why", {
+    issues: issuesOf(parsed.error),
+  });
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

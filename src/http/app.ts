@@ -1,9 +1,11 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { ActivityMonitor } from "../runtime/activity_status.ts";
 import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { WebhookService } from "../runtime/webhooks.ts";
 import { DatabaseError } from "../store/database.ts";
+import { activityRoutes } from "./activity_routes.ts";
 import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
 import { healthRoutes } from "./health_routes.ts";
@@ -22,6 +24,7 @@ export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: { list(): ReactorStatus[] };
   readonly webhooks?: WebhookService;
+  readonly activities?: ActivityMonitor;
 };
 
 /** How the app meets its clients. */
@@ -64,7 +67,8 @@ export function createApp(
   app.use(guard(options.token));
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
-  messageRoutes(app, runtime);
+  messageRoutes(app, runtime, runtime.activities);
+  activityRoutes(app, runtime.activities);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   webhookRoutes(app, runtime, runtime.webhooks ?? noWebhooks);

@@ -3,6 +3,7 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { webhookPaths, webhookSchemas } from "./openapi_webhooks.ts";
@@ -53,7 +54,13 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths, ...webhookPaths },
+    paths: {
+      ...commandPaths,
+      ...genericPaths(types),
+      ...activityPaths,
+      ...projectionPaths,
+      ...webhookPaths,
+    },
     components: { ...components, schemas },
   };
 }

@@ -69,7 +69,7 @@ export const defaultLimits = {
   webhookRetryMs: 5_000,
   webhookRetryMsMax: 43_200_000,
   /** Deliveries of a webhook that is paused look so often whether it still is. */
-  webhookPausedMs: 30_000,
+  webhookPausedMs: 60_000,
   /** How long a secret that was replaced still signs, too. */
   webhookSecretOverlapMs: 86_400_000,
   /** From SIGTERM to the end of the process. */

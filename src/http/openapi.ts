@@ -23,10 +23,11 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  * schemas that inputs, replies and rows are checked by, and the routes that all servers have.
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
-  const types = [...registry.actors.keys()];
   const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas };
   const commandPaths: Record<string, object> = {};
+  // Folio's own actors have routes of their own.
   const actors = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
+  const types = actors.map(({ name }) => name);
   for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {

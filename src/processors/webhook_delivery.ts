@@ -85,7 +85,8 @@ export function deliveryActivity(owner: DeliveryOwner, limits: Limits): Delivery
     input: DeliveryInput,
     output: DeliveryOutput,
     isOrdered: true,
-    timeout: `${limits.webhookTimeoutMs}ms`,
+    // What is sent has its own time limit, within this one.
+    timeout: `${limits.webhookTimeoutMs + 10_000}ms`,
     concurrency: limits.webhookRequestsMax,
     retry: {
       attemptsMax: limits.webhookAttemptsMax,

@@ -155,7 +155,7 @@ export class Webhooks implements WebhookService, DeliveryOwner {
 
   async test(id: string): Promise<AttemptResult> {
     const { settings } = this.#known(id);
-    const { clock, limits } = this.world;
+    const { clock } = this.world;
     const event: CloudEvent = {
       specversion: "1.0",
       id: `test_${this.world.newId()}`,
@@ -166,15 +166,9 @@ export class Webhooks implements WebhookService, DeliveryOwner {
       datacontenttype: "application/json",
       data: { webhook: id },
     };
-    const late = new AbortController();
-    const cancel = clock.after(limits.webhookTimeoutMs, () => late.abort(new Error("It took too long")));
-    try {
-      const envelope = { url: settings.url, secrets: await this.#secrets(id), event };
-      const { responseStatus, durationMs, detail } = await this.send(envelope, late.signal);
-      return { responseStatus, durationMs, detail };
-    } finally {
-      cancel();
-    }
+    const envelope = { url: settings.url, secrets: await this.#secrets(id), event };
+    const { responseStatus, durationMs, detail } = await this.send(envelope);
+    return { responseStatus, durationMs, detail };
   }
 
   async deliveries(id: string, limit: number): Promise<Delivery[]> {
@@ -221,10 +215,17 @@ export class Webhooks implements WebhookService, DeliveryOwner {
     await this.#exclusively(() => this.#ask(id, webhook.ref(id).pause({ reason: "gone" })));
   }
 
-  send(envelope: Envelope, signal: AbortSignal): Promise<Answer> {
+  async send(envelope: Envelope, signal?: AbortSignal): Promise<Answer> {
     const { limits, post, resolve, allowPrivate: isPrivateAllowed = false } = this.options;
     const { clock } = this.world;
-    return sendEvent(envelope, signal, { now: () => clock.now(), limits, isPrivateAllowed, post, resolve });
+    const { webhookTimeoutMs } = limits;
+    const late = new AbortController();
+    const cancel = clock.after(webhookTimeoutMs, () => {
+      late.abort(new Error(`It took longer than ${webhookTimeoutMs} ms`));
+    });
+    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    const world = { now: () => clock.now(), limits, isPrivateAllowed, post, resolve };
+    return await sendEvent(envelope, either, world).finally(cancel);
   }
 
   private get world(): Runtime {

@@ -110,7 +110,6 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
     const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
-    // Webhooks before activities: a delivery has to know what has become of its webhook.
     const processors = [
       new Relay(runtime),
       new Pruner(runtime),

@@ -53,6 +53,7 @@ export class Webhooks implements WebhookService, DeliveryOwner {
   readonly #activity;
   #runtime: Runtime | undefined;
   #followers: WebhookFollowers | undefined;
+  readonly #started = Promise.withResolvers<void>();
   /** Changes are made one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -61,11 +62,12 @@ export class Webhooks implements WebhookService, DeliveryOwner {
     this.modules = [webhook, this.#activity];
   }
 
-  /** Follows the logs for the webhooks there are. To be called before activities are performed. */
+  /** Follows the logs for the webhooks there are. Deliveries that are performed before wait for it. */
   async start(runtime: Runtime): Promise<void> {
     this.#runtime = runtime;
     this.#followers = new WebhookFollowers(runtime, this.#activity);
     await this.#followers.start();
+    this.#started.resolve();
   }
 
   async stop(): Promise<void> {
@@ -198,6 +200,8 @@ export class Webhooks implements WebhookService, DeliveryOwner {
   }
 
   async envelope({ webhook: id, shard, position }: DeliveryInput): Promise<Envelope | undefined> {
+    // Before, every webhook would be taken for one that is removed.
+    await this.#started.promise;
     const known = this.#follow.get(id);
     if (!known) return undefined;
     if (known.state.status === "paused") throw pausedError(this.options.limits);

@@ -1,7 +1,6 @@
 /** What a process that dies at any moment leaves is delivered by the next one, each event under one id. */
 import { expect, test } from "vitest";
 import { defaultLimits } from "../../src/config.ts";
-import { Activities } from "../../src/processors/activities.ts";
 import { Relay } from "../../src/processors/relay.ts";
 import { Webhooks } from "../../src/processors/webhooks.ts";
 import { NewWebhook } from "../../src/runtime/webhooks.ts";
@@ -18,7 +17,6 @@ interface Arrival {
 class Delivered {
   webhooks!: Webhooks;
   readonly arrivals: Arrival[] = [];
-  #activities!: Activities;
 
   private constructor(readonly world: World) {}
 
@@ -52,8 +50,6 @@ class Delivered {
     if (!webhooks) throw new Error("No webhooks were made");
     this.webhooks = webhooks;
     await webhooks.start(this.world.runtime);
-    this.#activities = new Activities(this.world.runtime);
-    this.#activities.start();
     new Relay(this.world.runtime).start();
   }
 

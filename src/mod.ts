@@ -9,6 +9,7 @@ export {
   type ActivityContext,
   type ActivityOptions,
   FinalError,
+  RetryLaterError,
 } from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";

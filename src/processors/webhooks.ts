@@ -82,24 +82,23 @@ export class Webhooks implements WebhookService, DeliveryOwner {
     return this.#follow.status(this.#known(id));
   }
 
-  register(
+  async register(
     { secret: given, from, ...settings }: NewWebhook,
   ): Promise<{ webhook: WebhookStatus; secret: string }> {
-    return this.#exclusively(async () => {
+    const { world } = this;
+    const start = new Map([...world.positions(), ...world.parseToken(from ?? "")]);
+    await this.#check(settings);
+    return await this.#exclusively(async () => {
       const { webhooksMax } = this.options.limits;
       if (this.#follow.size >= webhooksMax) {
         throw new FolioError("too-many-webhooks", `There are ${webhooksMax} webhooks already`, {
           webhooksMax,
         });
       }
-      const { world } = this;
-      const start = new Map([...world.positions(), ...world.parseToken(from ?? "")]);
-      await this.#check(settings);
       const id = world.newId();
       const secret = given ?? newSecret();
-      const shard = this.#shardOf(id);
       // First: without its registration a secret is nothing, but not the other way round.
-      await shard.keepWebhookSecrets(id, JSON.stringify([{ secret }]));
+      await this.#shardOf(id).keepWebhookSecrets(id, JSON.stringify([{ secret }]));
       await this.#ask(id, webhook.ref(id).register({ settings, from: Object.fromEntries(start) }));
       return { webhook: this.get(id), secret };
     });

@@ -93,7 +93,11 @@ export class ReactorFollower {
 
   #wake(): void {
     this.#isWanted = true;
-    this.#run ??= this.#loop().finally(() => this.#run = undefined);
+    this.#run ??= this.#loop().finally(() => {
+      this.#run = undefined;
+      // Woken after the loop had ended, and before it was known to.
+      if (this.#isWanted && !this.#isStopped && !this.failure) this.#wake();
+    });
   }
 
   #wakeLater(): void {

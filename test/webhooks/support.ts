@@ -118,9 +118,27 @@ export class WebhooksServer {
     await this.runtime.ask(note.ref(key).add({ n, text }));
   }
 
-  /** Lets all that needs no time come to rest. */
-  settle(): Promise<void> {
-    return this.clock.advance(0);
+  /**
+   * Lets all that needs no time come to rest: what is in the log has been looked at, and each delivery has come
+   * to its end, or waits for another time or for the one before it.
+   */
+  async settle(): Promise<void> {
+    do await this.clock.advance(0); while (!this.#isAtRest());
+  }
+
+  #isAtRest(): boolean {
+    const { runtime, clock } = this;
+    const isRead = runtime.webhooks.list().every(({ status, lagEvents, pendingDeliveries }) =>
+      status === "paused" || lagEvents === 0 || pendingDeliveries >= runtime.limits.webhookPendingMax
+    );
+    if (!isRead || runtime.activities.list().some(({ running }) => running > 0)) return false;
+    const first = new Map<string, number>();
+    for (const { work } of runtime.shards) {
+      for (const { message, nextAttemptAt } of work.entries) {
+        if (!first.has(message.actor)) first.set(message.actor, nextAttemptAt ?? 0);
+      }
+    }
+    return [...first.values()].every((at) => at > clock.now());
   }
 
   /** Resolves when so many requests have arrived in all. A database in a file answers in its own time. */

@@ -63,6 +63,7 @@ export class ReactorFollower {
     private readonly shard: Shard,
     private readonly options: FollowerOptions = {},
   ) {
+    this.position = options.startAfter ?? 0;
     this.#keys = [...reactor.on.keys()];
     this.#types = [...new Set(this.#keys.map((key) => parseActorName(key).key))];
   }

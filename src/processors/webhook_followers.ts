@@ -30,6 +30,8 @@ export interface KnownWebhook {
  */
 export class WebhookFollowers {
   readonly #known = new Map<string, KnownWebhook>();
+  /** Ids are never used again: these need not be looked at any more. */
+  readonly #removed = new Set<string>();
   #refreshing: Promise<void> = Promise.resolve();
   #endings: (() => void)[] = [];
   #isStopped = false;
@@ -87,6 +89,7 @@ export class WebhookFollowers {
   refresh(shard: Shard): Promise<void> {
     const refreshed = this.#refreshing.then(async () => {
       for (const id of await readWebhookIds(shard.store.database)) {
+        if (this.#removed.has(id)) continue;
         const { state } = await this.runtime.state(webhook.name, id);
         await this.#apply(id, state as WebhookState);
       }
@@ -115,7 +118,11 @@ export class WebhookFollowers {
     const isSame = before && isActive === before.followers.length > 0 &&
       JSON.stringify(before.settings.filters) === JSON.stringify(settings?.filters);
     if (!isSame) await Promise.all(before?.followers.map((follower) => follower.stop()) ?? []);
-    if (status === "removed" || !settings) return void this.#known.delete(id);
+    if (status === "removed" || !settings) {
+      this.#removed.add(id);
+      this.#known.delete(id);
+      return;
+    }
     const followers = isSame ? before.followers : isActive ? this.#newFollowers(id, settings, state) : [];
     const positions = isActive ? [] : await this.#positions(id, state);
     this.#known.set(id, { id, settings, state, followers, positions });

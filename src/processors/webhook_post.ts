@@ -110,7 +110,8 @@ async function checkedAddress(url: URL, options: PostOptions): Promise<string> {
       );
     }
   }
-  const [first] = addresses;
+  // Many machines have addresses of both kinds, and a way to those of the first only.
+  const first = addresses.find((address) => net.isIPv4(address)) ?? addresses[0];
   if (first === undefined) throw new Error(`Cannot send to ${url.host}: it has no address`);
   return first;
 }

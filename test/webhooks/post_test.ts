@@ -114,6 +114,14 @@ test("a receiver that is not there is an error", async () => {
   await expect(post(new URL(`http://receiver.test:${port}/`), options())).rejects.toThrow();
 });
 
+test("where there are both, the IPv4 address is taken", async () => {
+  const { port } = receiver(() => new Response("here"));
+  const resolve = () => Promise.resolve(["2001:db8::1", "127.0.0.1"]);
+  expect(await post(new URL(`http://receiver.test:${port}/`), options({ resolve }))).toMatchObject({
+    status: 200,
+  });
+});
+
 describe("giving up", () => {
   test("while the receiver thinks", async () => {
     const late = new AbortController();

@@ -1,4 +1,4 @@
-import type { Limits } from "./config.ts";
+import { defaultLimits, type Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
@@ -8,6 +8,7 @@ import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
+import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { openStores, type StoreOptions } from "./open_stores.ts";
@@ -16,6 +17,7 @@ import { openStores, type StoreOptions } from "./open_stores.ts";
 export interface CreateRuntimeOptions extends StoreOptions {
   readonly modules: readonly AnyModule[];
   readonly limits?: Partial<Limits> | undefined;
+  readonly webhooks?: Omit<WebhooksOptions, "limits"> | undefined;
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
@@ -28,6 +30,7 @@ export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
   readonly activities: Activities;
+  readonly webhooks: Webhooks;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -49,13 +52,16 @@ export interface OpenRuntime extends Runtime {
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
   const { stores, readDatabase, release } = await openStores(options);
   try {
-    const runtime = await Runtime.start({ ...options, stores });
+    const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
+    const runtime = await Runtime.start({ ...options, stores, builtIn: webhooks.modules });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
+    const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
       ...[new Relay(runtime), new Pruner(runtime), projections, reactors],
-      ...(options.performs ?? true) ? [runtime.schedules, activities] : [],
+      // Webhooks before activities: a delivery has to know what has become of its webhook.
+      ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
     let isDisposed = false;
@@ -63,6 +69,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       projections,
       reactors,
       activities,
+      webhooks,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;

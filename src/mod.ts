@@ -12,6 +12,7 @@ export {
   type CircuitBreakerOptions,
   FinalError,
   type RateLimit,
+  RetryLaterError,
 } from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";

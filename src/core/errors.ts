@@ -60,6 +60,8 @@ export interface ErrorFields {
   "projection-behind": { projection: string; lagEvents: number };
   "query-failed": { projection: string; query: string };
   "query-too-slow": { projection: string; query: string; timeoutMs: number };
+  "unknown-webhook": { webhook: string };
+  "too-many-webhooks": { webhooksMax: number };
   "draining": Record<never, never>;
   "not-owner": { shard: number };
   "store-unavailable": { shard?: number };

@@ -21,7 +21,14 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
   app.post("/actors/:type/:key/:command", async (c) => {
     if (c.req.url.includes("?")) readQuery(c, {});
     const { type, key, command } = c.req.param();
-    const { limits, clock } = runtime;
+    const { limits, clock, registry } = runtime;
+    if (registry.isBuiltIn(registry.actors.get(type))) {
+      throw new FolioError(
+        "forbidden",
+        `Actors of type ${type} are Folio's own, with routes of their own`,
+        {},
+      );
+    }
     const sent = c.req.header();
     const { isAsync, ...options } = readCommandHeaders(sent, limits, clock.now());
     const isNamed = options.messageId !== undefined;

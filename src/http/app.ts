@@ -4,6 +4,7 @@ import type { ReactorModels } from "../runtime/reactor_models.ts";
 import type { ReadModels } from "../runtime/read_models.ts";
 import type { ActivityMonitor } from "../runtime/activity_status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { WebhookService } from "../runtime/webhooks.ts";
 import { DatabaseError } from "../store/database.ts";
 import { activityRoutes } from "./activity_routes.ts";
 import { actorRoutes } from "./actor_routes.ts";
@@ -19,11 +20,13 @@ import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
+import { noWebhooks, webhookRoutes } from "./webhook_routes.ts";
 
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: ReactorModels;
+  readonly webhooks?: WebhookService;
   readonly activities?: ActivityMonitor;
 };
 
@@ -73,6 +76,7 @@ export function createApp(
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   timeRoutes(app, runtime);
   reactorRoutes(app, runtime, runtime.reactors ?? noReactors);
+  webhookRoutes(app, runtime, runtime.webhooks ?? noWebhooks);
   healthRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {

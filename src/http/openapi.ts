@@ -8,6 +8,7 @@ import { genericPaths } from "./openapi_paths.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { reactorPaths } from "./openapi_reactors.ts";
+import { webhookPaths, webhookSchemas } from "./openapi_webhooks.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -24,10 +25,12 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  * schemas that inputs, replies and rows are checked by, and the routes that all servers have.
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
-  const types = [...registry.actors.keys()];
-  const schemas: Record<string, JsonSchema> = { ...components.schemas };
+  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas };
   const commandPaths: Record<string, object> = {};
-  for (const actor of registry.actors.values()) {
+  // Folio's own actors have routes of their own.
+  const actors = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
+  const types = actors.map(({ name }) => name);
+  for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
@@ -48,8 +51,9 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     security: [{ token: [] }, {}],
     // Actor types are in lower case: no tag is there twice.
     tags: [
-      ...types.map((name) => ({ name, description: `Commands of actors of type ${name}.` })),
+      ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
       { name: "Projections", description: "Read models and their queries." },
+      { name: "Webhooks", description: "Events sent to URLs." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
@@ -60,6 +64,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       ...activityPaths,
       ...projectionPaths,
       ...reactorPaths,
+      ...webhookPaths,
     },
     components: { ...components, schemas },
   };

@@ -17,6 +17,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "unknown-schedule": [404, "No such schedule"],
   "unknown-query": [404, "No such query"],
   "unknown-reactor": [404, "No such reactor"],
+  "unknown-webhook": [404, "No such webhook"],
   "method-not-allowed": [405, "Method not allowed"],
   "body-timeout": [408, "Body did not arrive in time"],
   "rejected": [409, "Rejected by the actor"],
@@ -24,6 +25,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "ambiguous-message": [409, "Several actors have a message of this id"],
   "replay-in-progress": [409, "Reactor is being replayed already"],
   "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
+  "too-many-webhooks": [409, "Too many webhooks"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -46,7 +48,11 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
 const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 503: 2 };
 
 /** Conflicts that time does not resolve. */
-const finalConflicts: ReadonlySet<ErrorCode> = new Set(["ambiguous-message", "partial-rebuild-refused"]);
+const finalConflicts: ReadonlySet<ErrorCode> = new Set([
+  "ambiguous-message",
+  "partial-rebuild-refused",
+  "too-many-webhooks",
+]);
 
 /** Sent with every response: nothing of Folio's API is meant to be framed, sniffed, cached or run. */
 const commonHeaders: readonly [string, string][] = [

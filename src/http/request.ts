@@ -256,7 +256,7 @@ export async function readJson(
   }
 }
 
-/** @throws {FolioError} `invalid-input`. */
+/** A body that fits a schema. @throws {FolioError} `invalid-input`. */
 export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;

@@ -1,4 +1,4 @@
-import type { AnyActivity } from "../core/activity.ts";
+import { type AnyActivity, RetryLaterError } from "../core/activity.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
@@ -316,18 +316,23 @@ export class ActivityWorker {
     const { entry, work } = job;
     const { retry } = activity;
     // What the circuit lets through to see does not use up the attempts of what it is tried with.
-    const isFree = attempt.isProbe && isRetryable && activity.delivery === "at-least-once";
+    const later = error instanceof RetryLaterError ? error : undefined;
+    const isFree = (attempt.isProbe || later?.isCounted === false) && isRetryable &&
+      activity.delivery === "at-least-once";
     if (!isFree && (!isRetryable || entry.attempts >= retry.attemptsMax)) {
       return work.failed(entry, error, undefined);
     }
-    const delayMs = backoffMs(retry, entry.attempts, runtime.random());
-    runtime.log("warn", "Activity failed, will be tried again", {
-      activity: activity.name,
-      messageId: entry.message.id,
-      attempt: entry.attempts,
-      error: errorMessage(error),
-    });
-    const recorded = isFree ? work.takeBack(entry) : work.failed(entry, error, delayMs);
+    const waitMs = later?.delayMs ?? 0;
+    const delayMs = Math.max(waitMs, backoffMs(retry, entry.attempts, runtime.random()));
+    if (later?.isCounted !== false) {
+      runtime.log("warn", "Activity failed, will be tried again", {
+        activity: activity.name,
+        messageId: entry.message.id,
+        attempt: entry.attempts,
+        error: errorMessage(error),
+      });
+    }
+    const recorded = isFree ? work.takeBack(entry, waitMs) : work.failed(entry, error, delayMs);
     if (this.#isTooLate(entry)) return work.expired(entry);
     if (!this.#isStopped) {
       if (activity.isOrdered) this.#lanes.putFirst(job.key, job);

@@ -15,6 +15,9 @@ import { scheduleActor } from "./schedule_actor.ts";
 /** What a list of modules may hold. */
 export type AnyModule = AnyActor | AnyActivity | AnyProjection | AnySaga | Reactor | Schedule;
 
+/** Names of Folio's own modules, each with its kind. */
+const builtInNames: ReadonlySet<string> = new Set(["actor webhook", "activity deliver-webhook"]);
+
 /** Finds the definitions that names stand for. */
 export class Registry {
   readonly actors = new Map<string, AnyActor>();
@@ -24,9 +27,18 @@ export class Registry {
   readonly schedules = new Map<string, Schedule>();
   readonly sagas = new Map<string, AnySaga>();
 
-  /** @throws {TypeError} When something is no module, or two have one name. */
-  constructor(modules: readonly AnyModule[]) {
-    for (const module of modules) {
+  readonly #builtIn: ReadonlySet<AnyModule>;
+
+  /**
+   * @param builtIn Folio's own modules. Their names are never anybody else's, whether or not they are here.
+   * @throws {TypeError} When something is no module, or two have one name.
+   */
+  constructor(modules: readonly AnyModule[], builtIn: readonly AnyModule[] = []) {
+    this.#builtIn = new Set(builtIn);
+    for (const module of [...modules, ...builtIn]) {
+      if (!this.isBuiltIn(module) && builtInNames.has(`${module?.kind} ${module?.name}`)) {
+        throw new TypeError(`Cannot register: the name of ${module.kind} ${module.name} is Folio's own`);
+      }
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
@@ -45,6 +57,11 @@ export class Registry {
         throw new TypeError(`Cannot register schedule ${name}: ${errorMessage(error)}`, { cause: error });
       }
     }
+  }
+
+  /** Whether it is one of Folio's own modules, whose commands are not for clients. */
+  isBuiltIn(module: AnyModule | undefined): boolean {
+    return module !== undefined && this.#builtIn.has(module);
   }
 
   /** @throws {FolioError} `unknown-actor-type`, `malformed`. */

@@ -64,6 +64,8 @@ export type AskResult<Reply, Rejection> =
 
 export interface RuntimeOptions {
   readonly modules: readonly AnyModule[];
+  /** Folio's own modules. */
+  readonly builtIn?: readonly AnyModule[] | undefined;
   /** All shards of one store, in order. */
   readonly stores: readonly ShardStore[];
   readonly clock?: Clock | undefined;
@@ -109,7 +111,7 @@ export class Runtime {
       ids: options.ids ?? createIds(clock),
       limits: { ...defaultLimits, ...options.limits },
       log: options.log ?? silentLog,
-      registry: new Registry(options.modules),
+      registry: new Registry(options.modules, options.builtIn),
       shardOf: (actor) => shardOf(actor, options.stores.length),
     };
     const shards: Shard[] = [];

@@ -350,6 +350,13 @@ export class Shard {
     return this.#committer.flushed();
   }
 
+  /** Keeps the secrets of a webhook (JSON text); null forgets them, and how far the webhook has come. */
+  keepWebhookSecrets(webhook: string, secrets: string | null): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.webhookSecrets.push([webhook, secrets]);
+    return this.#committer.flushed();
+  }
+
   /** Forgets messages handled before a time. */
   prune(what: NonNullable<Commit["prune"]>): Promise<void> {
     this.#checkServing();

@@ -78,12 +78,16 @@ export class Work {
     return this.owner.committer.flushed();
   }
 
-  /** Records that the attempt that was begun last does not count: it is as if it had not been begun. */
-  takeBack(entry: Entry): Promise<void> {
+  /**
+   * Records that the attempt that was begun last does not count: it is as if it had not been begun.
+   *
+   * @param delayMs Until the next one.
+   */
+  takeBack(entry: Entry, delayMs = 0): Promise<void> {
     if (!this.has(entry)) return Promise.resolve();
     entry.attempts--;
     entry.status = entry.attempts === 0 ? "queued" : "retrying";
-    entry.nextAttemptAt = null;
+    entry.nextAttemptAt = delayMs > 0 ? this.owner.dispatcher.now() + delayMs : null;
     this.owner.dispatcher.store(entry);
     return this.owner.committer.flushed();
   }

@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly shards?: number;
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
+  /** Folio's own modules, made anew for each life. */
+  readonly builtIn?: () => readonly AnyModule[];
 }
 
 /** A store in memory, and the runtime that runs on it now. Time stands still unless `clock` is advanced. */
@@ -130,7 +132,8 @@ export class World {
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     };
-    this.#runtime = await Runtime.start({ modules, stores, clock, ids: this.#ids, limits, log });
+    const builtIn = this.options.builtIn?.();
+    this.#runtime = await Runtime.start({ modules, builtIn, stores, clock, ids: this.#ids, limits, log });
     this.#activities = new Activities(this.#runtime);
     this.#activities.start();
   }

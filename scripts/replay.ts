@@ -8,8 +8,7 @@
 import { createRuntime, type OpenRuntime } from "../src/create_runtime.ts";
 import { parseLogStart } from "../src/http/request.ts";
 import type { LogStart } from "../src/runtime/log_start.ts";
-import type { Registry } from "../src/runtime/registry.ts";
-import { SCHEDULE_TYPE } from "../src/runtime/schedule_actor.ts";
+import type { AnyModule, Registry } from "../src/runtime/registry.ts";
 import { projectionAt, replayProjection, statusOf } from "./replay/projection.ts";
 import { reactorAt, replayReactor } from "./replay/reactor.ts";
 import { callerOf } from "./replay/server.ts";
@@ -91,13 +90,10 @@ await runScript({
 });
 
 /** All that turns need, and what is to be replayed. What other reactors would send is left to the server. */
-function modulesFor(registry: Registry, reactor: string | undefined) {
-  const { activities, projections, reactors, schedules } = registry;
-  const actors = [...registry.actors.values()].filter(({ name }) => name !== SCHEDULE_TYPE);
-  const replayed = reactor === undefined
-    ? [...projections.values()]
-    : [...reactors.values()].filter(({ name }) => name === reactor);
-  return [...actors, ...activities.values(), ...schedules.values(), ...replayed];
+function modulesFor({ given }: Registry, reactor: string | undefined): AnyModule[] {
+  return given.filter(({ kind, name }) =>
+    kind === "projection" ? reactor === undefined : kind === "reactor" ? name === reactor : true
+  );
 }
 
 function replayHere(

@@ -27,6 +27,8 @@ export class Registry {
   readonly schedules = new Map<string, Schedule>();
   readonly sagas = new Map<string, AnySaga>();
 
+  /** What it was made with, without Folio's own. */
+  readonly given: readonly AnyModule[];
   readonly #builtIn: ReadonlySet<AnyModule>;
 
   /**
@@ -34,6 +36,7 @@ export class Registry {
    * @throws {TypeError} When something is no module, or two have one name.
    */
   constructor(modules: readonly AnyModule[], builtIn: readonly AnyModule[] = []) {
+    this.given = modules;
     this.#builtIn = new Set(builtIn);
     for (const module of [...modules, ...builtIn]) {
       if (!this.isBuiltIn(module) && builtInNames.has(`${module?.kind} ${module?.name}`)) {

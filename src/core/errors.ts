@@ -33,6 +33,7 @@ export interface ErrorFields {
   "method-not-allowed": { allowed: string[] };
   "internal": Record<never, never>;
   "unknown-actor-type": { actorType: string };
+  "unknown-saga": { saga: string };
   "unknown-command": { actorType: string; command: string };
   "unknown-message": { id: string };
   "ambiguous-message": { id: string; actors: string[] };

@@ -6,10 +6,11 @@ import { FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
+import type { AnySaga } from "../core/saga.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | AnySaga | Reactor;
 
 /** Finds the definitions that names stand for. */
 export class Registry {
@@ -17,6 +18,7 @@ export class Registry {
   readonly projections = new Map<string, AnyProjection>();
   readonly reactors = new Map<string, Reactor>();
   readonly activities = new Map<string, AnyActivity>();
+  readonly sagas = new Map<string, AnySaga>();
 
   /** @throws {TypeError} When something is no module, or two have one name. */
   constructor(modules: readonly AnyModule[]) {
@@ -24,7 +26,10 @@ export class Registry {
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
-      else if (module?.kind === "activity") add("activities", this.activities, module);
+      else if (module?.kind === "saga") {
+        add("sagas", this.sagas, module);
+        add("actor types", this.actors, module.actor);
+      } else if (module?.kind === "activity") add("activities", this.activities, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
   }

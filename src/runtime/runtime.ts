@@ -19,6 +19,7 @@ import { readPast, type Until } from "./history.ts";
 import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
+import { Sagas } from "./sagas.ts";
 import { Shard, type World } from "./shard.ts";
 import { readTrace, type Trace } from "./trace.ts";
 
@@ -77,6 +78,7 @@ export class Runtime {
   readonly log: Log;
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
+  readonly sagas: Sagas;
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
@@ -88,6 +90,7 @@ export class Runtime {
     this.shards = shards;
     this.registry = world.registry;
     this.deadLetters = new DeadLetters(shards, world.registry);
+    this.sagas = new Sagas(this);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;

@@ -22,7 +22,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     if (c.req.url.includes("?")) readQuery(c, {});
     const { type, key, command } = c.req.param();
     const { limits, clock } = runtime;
-    const { isAsync, ...options } = readCommandHeaders(c, limits, clock.now());
+    const { isAsync, prefersWait: _, ...options } = readCommandHeaders(c, limits, clock.now());
     const isNamed = options.messageId !== undefined;
     const messageId = options.messageId ?? runtime.newId();
     const correlationId = options.correlationId ?? messageId;

@@ -13,6 +13,7 @@ import { openApiDocument } from "./openapi.ts";
 import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
+import { sagaRoutes } from "./saga_routes.ts";
 import { guard } from "./security.ts";
 
 /** A runtime with what follows its log, where there is such. */
@@ -62,6 +63,7 @@ export function createApp(
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime);
+  sagaRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   healthRoutes(app, runtime);

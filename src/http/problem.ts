@@ -9,7 +9,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "forbidden": [403, "Not allowed"],
   "not-found": [404, "No such route"],
   "unknown-actor-type": [404, "No such actor type"],
-  "unknown-saga": [404, "Unknown saga"],
+  "unknown-saga": [404, "No such saga"],
   "unknown-command": [404, "No such command"],
   "unknown-message": [404, "No such message"],
   "no-events": [404, "Actor has no events"],
@@ -20,6 +20,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "rejected": [409, "Rejected by the actor"],
   "message-in-progress": [409, "Message is still in progress"],
   "ambiguous-message": [409, "Several actors have a message of this id"],
+  "already-started": [409, "Saga was started with another input"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -37,6 +38,9 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "store-unavailable": [503, "Store unavailable"],
   "too-many-readers": [503, "Too many live readers"],
 };
+
+/** Conflicts that no waiting solves. */
+const isFinal: ReadonlySet<ErrorCode> = new Set(["ambiguous-message", "already-started"]);
 
 /** Statuses that say "come again", and in how many seconds. */
 const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 503: 2 };
@@ -79,9 +83,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || known.code === "ambiguous-message"
-    ? undefined
-    : retryAfterSeconds[status];
+  const retryAfter = isRejection || isFinal.has(known.code) ? undefined : retryAfterSeconds[status];
   return respond(status, JSON.stringify(body), {
     "content-type": "application/problem+json",
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),

@@ -5,6 +5,7 @@ import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { genericSagaPaths, sagaPaths, sagaSchemas } from "./openapi_sagas.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -22,9 +23,10 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
   const types = [...registry.actors.keys()];
-  const schemas: Record<string, JsonSchema> = { ...components.schemas };
+  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...sagaSchemas };
   const commandPaths: Record<string, object> = {};
-  for (const actor of registry.actors.values()) {
+  const actors = [...registry.actors.values()].filter(({ name }) => !registry.sagas.has(name));
+  for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
@@ -33,10 +35,12 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       };
     }
   }
-  const projectionPaths = Object.assign(
+  const derivedPaths = Object.assign(
     {},
     ...[...registry.projections.values()].map((projection) => queryPaths(projection, schemas)),
     genericProjectionPaths,
+    ...[...registry.sagas.values()].map((saga) => sagaPaths(saga, schemas)),
+    genericSagaPaths,
   );
   return {
     openapi: "3.1.1",
@@ -45,12 +49,13 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     security: [{ token: [] }, {}],
     // Actor types are in lower case: no tag is there twice.
     tags: [
-      ...types.map((name) => ({ name, description: `Commands of actors of type ${name}.` })),
+      ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
+      { name: "Sagas", description: "Workflows with compensations." },
       { name: "Projections", description: "Read models and their queries." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...projectionPaths },
+    paths: { ...commandPaths, ...genericPaths(types), ...derivedPaths },
     components: { ...components, schemas },
   };
 }

@@ -7,7 +7,11 @@ const Reply = z.object({ text: z.string().max(10_000).optional() });
 /** Writes to somebody, reminds them after a day without a reply, and gives them up after another. */
 export const followUp = saga("follow-up", {
   input: z.object({ email: z.email() }),
-  output: z.object({ outcome: z.enum(["replied", "stale"]), mailsSent: z.int(), text: z.string().optional() }),
+  output: z.object({
+    outcome: z.enum(["replied", "stale"]),
+    mailsSent: z.int(),
+    text: z.string().optional(),
+  }),
   signals: { replied: Reply },
   run: async (step, { email }) => {
     await step.perform("send", sendEmail, {

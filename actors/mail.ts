@@ -1,5 +1,5 @@
 import { activity, type ActivityContext, FinalError } from "folio";
-import nodemailer from "nodemailer";
+import nodemailer, { type Transporter } from "nodemailer";
 import { z } from "zod";
 import { serviceUrl, standIn } from "./settings.ts";
 
@@ -57,22 +57,43 @@ async function send(mail: Mail, context: ActivityContext): Promise<{ mailId: str
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(context.signal.reason);
   context.signal.addEventListener("abort", abort);
-  const transport = nodemailer.createTransport({
-    url,
-    connectionTimeout: 10_000,
-    greetingTimeout: 10_000,
-    socketTimeout: 20_000,
-  });
+  const server = connect(url);
   try {
-    await Promise.race([transport.sendMail(message), aborted.promise]);
+    await Promise.race([server.transport.sendMail(message), aborted.promise]);
     return { mailId };
   } catch (error) {
     if (isRefused(error)) throw new FinalError(error.message, { cause: error });
     throw error;
   } finally {
     context.signal.removeEventListener("abort", abort);
-    transport.close();
+    server.release();
   }
+}
+
+/** Connections to a mail server, shared by the mails of the moment and closed after the last of them. */
+let connected: { readonly url: string; readonly transport: Transporter; mails: number } | undefined;
+
+function connect(url: string): { readonly transport: Transporter; release(): void } {
+  const transport = () =>
+    nodemailer.createTransport({
+      url,
+      pool: true,
+      maxConnections: delivery.concurrency,
+      connectionTimeout: 10_000,
+      greetingTimeout: 10_000,
+      socketTimeout: 20_000,
+    });
+  const shared = connected?.url === url ? connected : { url, transport: transport(), mails: 0 };
+  connected = shared;
+  shared.mails++;
+  return {
+    transport: shared.transport,
+    release() {
+      if (--shared.mails > 0) return;
+      shared.transport.close();
+      if (connected === shared) connected = undefined;
+    },
+  };
 }
 
 /** Whether the server has said that it will never take this mail (RFC 5321, 4.2.1). */

@@ -1,8 +1,10 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { ActivityMonitor } from "../runtime/activity_status.ts";
 import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DatabaseError } from "../store/database.ts";
+import { activityRoutes } from "./activity_routes.ts";
 import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
 import { healthRoutes } from "./health_routes.ts";
@@ -20,6 +22,7 @@ import { guard } from "./security.ts";
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: { list(): ReactorStatus[] };
+  readonly activities?: ActivityMonitor;
 };
 
 /** How the app meets its clients. */
@@ -62,7 +65,8 @@ export function createApp(
   app.use(guard(options.token));
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
-  messageRoutes(app, runtime);
+  messageRoutes(app, runtime, runtime.activities);
+  activityRoutes(app, runtime.activities);
   sagaRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);

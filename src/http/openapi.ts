@@ -3,6 +3,7 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { genericSagaPaths, sagaPaths, sagaSchemas } from "./openapi_sagas.ts";
@@ -55,7 +56,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...derivedPaths },
+    paths: { ...commandPaths, ...genericPaths(types), ...activityPaths, ...derivedPaths },
     components: { ...components, schemas },
   };
 }

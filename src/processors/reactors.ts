@@ -1,7 +1,9 @@
-import { parseDuration } from "../core/duration.ts";
+import { activityType } from "../core/activity.ts";
+import type { CommandRequest } from "../core/command.ts";
+import { type Duration, parseDuration } from "../core/duration.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
-import { parseActorName } from "../core/message.ts";
+import { invalidKeyReason, parseActorName } from "../core/message.ts";
 import type { Reactor } from "../core/reactor.ts";
 import type { ProjectionFailure, ReactorStatus } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -199,16 +201,28 @@ class ReactorFollower {
       .present(
         event,
       );
+    const { runtime } = this;
+    const push = (request: CommandRequest, after: Duration | undefined) => {
+      const delayMs = after === undefined ? 0 : parseDuration(after);
+      if (delayMs === undefined) throw new TypeError(`Cannot send: not a duration, "${after}"`);
+      if (sends.length >= runtime.limits.turnSendsMax) {
+        throw new RangeError("Too many messages for one event");
+      }
+      sends.push({ request: runtime.copyOf(request), delayMs });
+    };
     const returned: unknown = handler(
       {
-        send: (request, options = {}) => {
-          const delayMs = options.after === undefined ? 0 : parseDuration(options.after);
-          if (delayMs === undefined) throw new TypeError(`Cannot send: not a duration, "${options.after}"`);
-          if (sends.length >= this.runtime.limits.turnSendsMax) {
-            throw new RangeError("Too many messages for one event");
+        send: (request, { after } = {}) => {
+          runtime.registry.parse(request);
+          push(request, after);
+        },
+        perform: (activity, input, { key = "-", after } = {}) => {
+          const badKey = invalidKeyReason(key);
+          if (badKey) {
+            throw new TypeError(`Cannot perform ${activity.name}: its key cannot be used, ${badKey}`);
           }
-          this.runtime.registry.parse(request);
-          sends.push({ request: this.runtime.copyOf(request), delayMs });
+          runtime.registry.parseActivity(activity, input);
+          push({ type: activityType(activity.name), key, command: "run", input }, after);
         },
       },
       { payload, actor, key, version, type: event.type, shard, position, at, messageId, correlationId },

@@ -1,34 +1,9 @@
 /** Mail as `.eml` files, and to a real server. */
-import { SMTPServer } from "smtp-server";
 import { expect, onTestFinished, test } from "vitest";
 import { sendEmail, sendWelcomeEmail } from "../../actors/mail.ts";
 import { FinalError } from "../../src/mod.ts";
 import { contextOf, useEnvironment } from "./activity_runs.ts";
-
-/** A mail server on a port of its own, which keeps what it is sent. */
-async function mailServer(options: { refuse?: { responseCode: number } } = {}) {
-  const mails: string[] = [];
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ["STARTTLS"],
-    logger: false,
-    onRcptTo: (_address, _session, callback) =>
-      callback(options.refuse && Object.assign(new Error("no"), options.refuse)),
-    onData(stream, _session, callback) {
-      const chunks: Uint8Array[] = [];
-      stream.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-      stream.on("end", () => {
-        mails.push(new TextDecoder().decode(Uint8Array.from(chunks.flatMap((chunk) => [...chunk]))));
-        callback();
-      });
-    },
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  const address = server.server.address();
-  if (address === null || typeof address === "string") throw new Error("The mail server has no port");
-  return { mails, url: `smtp://127.0.0.1:${address.port}` };
-}
+import { MailServer } from "./mail_server.ts";
 
 const mail = { to: "ann@example.com", subject: "Grüße", text: "Hello\n" };
 
@@ -46,7 +21,7 @@ test("without SMTP_URL a mail is a file, one however often it is sent", async ()
 });
 
 test("with SMTP_URL it goes to the server, with one id in all attempts", async () => {
-  const { url, mails } = await mailServer();
+  const { url, mails } = await MailServer.reserve().open();
   useEnvironment({ SMTP_URL: url });
   await sendWelcomeEmail.run({ email: "ann@example.com", name: "Ann" }, contextOf("k1"));
   await sendWelcomeEmail.run({ email: "ann@example.com", name: "Ann" }, contextOf("k1", { attempt: 2 }));
@@ -68,7 +43,7 @@ test("what people call themselves stays text", async () => {
 
 test("a refusal for good is not tried again; one for now is", async () => {
   for (const [responseCode, isFinal] of [[550, true], [451, false]] as const) {
-    const { url } = await mailServer({ refuse: { responseCode } });
+    const { url } = await MailServer.reserve().open({ responseCode });
     useEnvironment({ SMTP_URL: url });
     const error = await sendEmail.run(mail, contextOf("k1")).then(() => undefined, (error) => error);
     expect(error).toBeInstanceOf(Error);
@@ -78,10 +53,7 @@ test("a refusal for good is not tried again; one for now is", async () => {
 });
 
 test("a server that is down is an error that another attempt may mend", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  useEnvironment({ SMTP_URL: `smtp://127.0.0.1:${port}` });
+  useEnvironment({ SMTP_URL: MailServer.reserve().url });
   const error = await sendEmail.run(mail, contextOf("k1")).then(() => undefined, (error) => error);
   expect(sendEmail.isRetryable(error)).toBe(true);
   expect(error).toMatchObject({ message: expect.stringContaining("ECONNREFUSED") });

@@ -4,6 +4,8 @@ export interface Clock {
   now(): number;
   /** Calls `callback` once, `delayMs` from now at the earliest. Returns a function that cancels it. */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls `callback` once all that goes on now and needs only promises has come to rest. */
+  soon(callback: () => void): void;
 }
 
 /** `setTimeout` fires at once for longer delays than this: they are waited for in steps. */
@@ -22,4 +24,17 @@ export const systemClock: Clock = {
     wait(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   },
+  soon(callback) {
+    if (soon.push(callback) > 1) return;
+    // A message is a task of its own, and needs no time as a timeout does. An open channel would keep the process.
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      for (const wake of soon.splice(0)) wake();
+    };
+    port2.postMessage(null);
+  },
 };
+
+/** What waits for the next task. */
+const soon: (() => void)[] = [];

@@ -6,6 +6,7 @@ import { FolioError, issuesOf } from "../core/errors.ts";
 import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
+import { INTERNAL_PREFIX } from "../core/saga_actor.ts";
 import type { AnySaga } from "../core/saga.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 
@@ -82,6 +83,14 @@ export class Registry {
     }
   }
 
+  /** As `parse`, of a request that is not the runtime's own: it may not tell a saga what became of its steps. */
+  parseFromOutside(request: CommandRequest): unknown {
+    if (request.command.startsWith(INTERNAL_PREFIX)) {
+      this.#refuse(this.actor(request.type, request.key), request);
+    }
+    return this.parse(request);
+  }
+
   /**
    * The input of a request, parsed.
    *
@@ -90,14 +99,16 @@ export class Registry {
   parse(request: CommandRequest): unknown {
     const actor = this.actor(request.type, request.key);
     const command = actor.commands.get(request.command);
-    if (!command) {
-      const name = clip(request.command);
-      throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
-        actorType: actor.name,
-        command: name,
-      });
-    }
+    if (!command) this.#refuse(actor, request);
     return parsed(command.input, request.input, `${actor.name}/${request.command}`);
+  }
+
+  #refuse(actor: AnyActor, request: CommandRequest): never {
+    const name = clip(request.command);
+    throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
+      actorType: actor.name,
+      command: name,
+    });
   }
 }
 

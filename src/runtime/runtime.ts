@@ -193,7 +193,7 @@ export class Runtime {
    */
   // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
   async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
-    const parsedInput = this.registry.parse(request);
+    const parsedInput = this.registry.parseFromOutside(request);
     if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
     const message = this.#message(request, options);
     const shard = this.shardOf(message.actor);

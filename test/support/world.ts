@@ -118,6 +118,7 @@ export class World {
     const clock: Clock = {
       now: () => this.clock.now(),
       after: (delayMs, callback) => this.clock.after(delayMs, () => life.isOver || callback()),
+      soon: (callback) => this.clock.soon(() => life.isOver || callback()),
     };
     const stores = await Promise.all(this.databases.map(async (database, shard) => {
       const names = { name: `memory-${shard}`, shard, shards: this.databases.length, isFile: false };

@@ -10,6 +10,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "not-found": [404, "No such route"],
   "unknown-actor-type": [404, "No such actor type"],
   "unknown-saga": [404, "No such saga"],
+  "unknown-signal": [404, "No such signal"],
   "unknown-command": [404, "No such command"],
   "unknown-message": [404, "No such message"],
   "no-events": [404, "Actor has no events"],

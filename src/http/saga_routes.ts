@@ -1,6 +1,6 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
-import { FolioError, type Issue } from "../core/errors.ts";
+import { FolioError, issuesOf } from "../core/errors.ts";
 import { canonicalJson } from "../core/json.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SagaAnswer, SagaRequestOptions, SagaStatus } from "../runtime/sagas.ts";
@@ -26,6 +26,7 @@ export function sagaRoutes(app: Hono, runtime: Runtime): void {
   app.post("/sagas/:name/:id", async (c) => {
     const { name, id, headers, options, waitMs } = readRequest(c, runtime);
     const input = await readJson(c, runtime);
+    checkFits(sagas.definition(name).input, input, `saga ${name}`);
     const answer = await sagas.start(name, id, input, options);
     const started = headersOf(answer, headers);
     if (!answer.ok && !await isSame(runtime, name, id, input)) {
@@ -55,22 +56,28 @@ export function sagaRoutes(app: Hono, runtime: Runtime): void {
   app.post("/sagas/:name/:id/signals/:signal", async (c) => {
     const { name, id, headers, options } = readRequest(c, runtime);
     const signal = c.req.param("signal");
-    const answer = await sagas.signal(name, id, signal, await readJson(c, runtime), options);
-    return taken(answer, { name, id, headers });
+    const payload = await readJson(c, runtime);
+    const { signals } = sagas.definition(name);
+    const schema = signals?.get(signal);
+    if (signals && !schema) {
+      throw new FolioError("unknown-signal", `Saga ${name} takes no signal "${signal.slice(0, 64)}"`, {
+        saga: name,
+        signal: signal.slice(0, 64),
+      });
+    }
+    if (schema) checkFits(schema, payload, `signal ${signal} of saga ${name}`);
+    return taken(await sagas.signal(name, id, signal, payload, options), { name, id, headers });
   });
 
   app.post("/sagas/:name/:id/cancel", async (c) => {
     const { name, id, headers, options } = readRequest(c, runtime);
-    const body = z.strictObject({ reason: z.string().max(1_000).optional() })
-      .safeParse(await readJson(c, runtime));
-    if (!body.success) throw unfit(`cancel of ${name}`, body.error.issues);
-    return taken(await sagas.cancel(name, id, body.data.reason, options), { name, id, headers });
+    const { reason } = checkFits(Cancel, await readJson(c, runtime), `cancel of ${name}`);
+    return taken(await sagas.cancel(name, id, reason, options), { name, id, headers });
   });
 
   app.post("/sagas/:name/:id/retry", async (c) => {
     const { name, id, headers, options } = readRequest(c, runtime);
-    const body = z.strictObject({}).safeParse(await readJson(c, runtime));
-    if (!body.success) throw unfit(`retry of ${name}`, body.error.issues);
+    checkFits(z.strictObject({}), await readJson(c, runtime), `retry of ${name}`);
     return taken(await sagas.retry(name, id, options), { name, id, headers });
   });
 }
@@ -150,7 +157,11 @@ function notStarted(name: string, id: string): FolioError {
   return new FolioError("no-events", `${name}/${id} was never started`, { actor: `${name}/${id}` });
 }
 
-function unfit(what: string, issues: readonly z.core.$ZodIssue[]): FolioError {
-  const view = issues.map(({ path, message }): Issue => ({ path: path.map(String), message }));
-  return new FolioError("invalid-input", `Input does not fit ${what}`, { issues: view });
+const Cancel = z.strictObject({ reason: z.string().max(1_000).optional() });
+
+/** @throws {FolioError} `invalid-input`, with issues as the client sent it: the message has it deeper down. */
+function checkFits<Schema extends z.ZodType>(schema: Schema, body: unknown, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new FolioError("invalid-input", `Input does not fit ${what}`, { issues: issuesOf(parsed.error) });
 }

@@ -1,7 +1,6 @@
 import { activityNameOf } from "../core/activity.ts";
 import { FolioError } from "../core/errors.ts";
 import type { SagaView } from "../core/journal.ts";
-import type { SagaFailure } from "../core/saga_events.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
 import type { Accepted, AskResult, Runtime } from "./runtime.ts";

@@ -99,7 +99,9 @@ export function startWorker(world: World): void {
   for (const { work } of runtime.shards) {
     const attempt = async (entry: Entry): Promise<void> => {
       const definition: AnyActivity | undefined = runtime.registry.activities.get(activityOf(entry).name);
-      if (!definition || world.runtime !== runtime || !work.has(entry)) return;
+      if (!definition || world.runtime !== runtime || !work.entries.has(entry)) return;
+      // Not while the shard is being loaded again.
+      if (!work.has(entry)) return void world.clock.after(1_000, () => void attempt(entry));
       try {
         await work.begin(entry, world.clock.now() + 60_000);
       } catch {

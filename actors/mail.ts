@@ -51,7 +51,7 @@ async function send(mail: Mail, context: ActivityContext): Promise<{ mailId: str
   if (url === undefined) {
     const { message: text } = await nodemailer.createTransport({ streamTransport: true, buffer: true })
       .sendMail(message);
-    await writeMail(`${context.idempotencyKey}.eml`, String(text));
+    await writeMail(context, String(text));
     return { mailId };
   }
   const aborted = Promise.withResolvers<never>();
@@ -101,10 +101,11 @@ function isRefused(error: unknown): error is Error {
   return error instanceof Error && "responseCode" in error && Number(error.responseCode) >= 500;
 }
 
-/** In one step, so that no file is ever half a mail. */
-async function writeMail(name: string, text: string): Promise<void> {
+/** In one step, so that no file is ever half a mail, also when an attempt that was given up goes on. */
+async function writeMail({ idempotencyKey, attempt }: ActivityContext, text: string): Promise<void> {
   const folder = standIn("mail");
-  await Deno.mkdir(folder, { recursive: true });
-  await Deno.writeTextFile(`${folder}/.${name}`, text);
-  await Deno.rename(`${folder}/.${name}`, `${folder}/${name}`);
+  await Deno.mkdir(`${folder}/drafts`, { recursive: true });
+  const draft = `${folder}/drafts/${idempotencyKey}.${attempt}`;
+  await Deno.writeTextFile(draft, text);
+  await Deno.rename(draft, `${folder}/${idempotencyKey}.eml`);
 }

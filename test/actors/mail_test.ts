@@ -13,7 +13,8 @@ test("without SMTP_URL a mail is a file, one however often it is sent", async ()
   expect(sent).toEqual({ mailId: "<k1@folio>" });
   await sendEmail.run(mail, contextOf("k1", { attempt: 2 }));
   const files = Array.from(Deno.readDirSync(`${data}/mail`), ({ name }) => name);
-  expect(files).toEqual(["k1.eml"]);
+  expect(files.sort()).toEqual(["drafts", "k1.eml"]);
+  expect([...Deno.readDirSync(`${data}/mail/drafts`)]).toEqual([]);
   const text = Deno.readTextFileSync(`${data}/mail/k1.eml`);
   expect(text).toContain("To: ann@example.com");
   expect(text).toContain("Message-ID: <k1@folio>");

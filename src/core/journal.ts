@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { CommandRequest } from "./command.ts";
 import type { SagaEvent, SagaFailure, SagaPayload, StepKind } from "./saga_events.ts";
 
@@ -37,6 +38,12 @@ export type JournalStatus =
   | "failed"
   | "cancelled"
   | "timed-out";
+
+const Snapshot = z.object({
+  before: z.int(),
+  continued: z.int(),
+  events: z.array(z.tuple([z.string(), z.unknown()])),
+});
 
 /**
  * The state of a saga instance, folded from its events. Unlike the states of other actors it changes in place,
@@ -182,6 +189,18 @@ export class Journal {
     let journal = new Journal(before, continued);
     for (const event of events) journal = journal.after(event);
     return journal;
+  }
+
+  /** What `revived` makes it from again, as JSON: worth it while the journal is short. */
+  toSnapshot(): unknown {
+    return { before: this.#before, continued: this.#continued, events: this.#events };
+  }
+
+  /** @param snapshot What `toSnapshot` has given. */
+  static revived(snapshot: unknown): Journal {
+    const { before, continued, events } = Snapshot.parse(snapshot);
+    // As they were parsed before they were recorded.
+    return Journal.of(events as readonly SagaEvent[], before, continued);
   }
 
   /** As it is shown to readers. */

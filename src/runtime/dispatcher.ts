@@ -1,5 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import { Journal } from "../core/journal.ts";
 import type { AnySaga } from "../core/saga.ts";
 import type { Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
@@ -247,13 +248,11 @@ export class Dispatcher {
       return true;
     }
     let snapshot: string | undefined;
-    if (result.version - activation.snapshotVersion >= (activation.actor?.snapshotEvery ?? Infinity)) {
-      try {
-        snapshot = JSON.stringify(result.state);
-      } catch (error) {
-        this.#failed(activation, entry, error);
-        return false;
-      }
+    try {
+      if (isSnapshotDue(activation, result)) snapshot = snapshotText(result.state);
+    } catch (error) {
+      this.#failed(activation, entry, error);
+      return false;
     }
     this.#record(activation, entry, result, snapshot);
     this.#settle(activation, entry, {
@@ -499,6 +498,19 @@ const ENTRY_CHARS = 500;
 /** Whether a turn failed for want of room, which the caller may be told as it is. */
 function isFull(error: unknown): error is FolioError {
   return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
+}
+
+function isSnapshotDue(
+  { actor, snapshotVersion }: Activation,
+  { version, events }: TurnResult & { kind: "done" },
+): boolean {
+  // A saga's journal is as long as its history, except where it has begun anew.
+  if (actor?.saga) return events.some(({ type }) => type === "Continued");
+  return actor !== undefined && version - snapshotVersion >= actor.snapshotEvery;
+}
+
+function snapshotText(state: unknown): string {
+  return JSON.stringify(state instanceof Journal ? state.toSnapshot() : state);
 }
 
 function clip(text: string): string {

@@ -229,9 +229,13 @@ export class SagaTurn {
     const { end } = run;
     if (!end) {
       if (this.#journal.pending.size > 0) return;
-      return this.#abort("failed", { code: "not-a-step", message: "run awaits something that is no step" });
+      return this.#fail({ code: "not-a-step", message: "run awaits something that is no step" });
     }
-    if (end.kind === "failed") return this.#abort("failed", failureOf(end.error));
+    if (end.kind === "failed") {
+      const failure = failureOf(end.error);
+      // What a step was answered is an answer; all else is a fault in the code.
+      return end.error instanceof StepError ? this.#abort("failed", failure) : this.#fail(failure);
+    }
     if (end.kind === "done") return this.#complete(end.output);
     for (const step of this.#journal.pending) this.#giveUp(step);
     this.#emit("Continued", { input: end.input ?? null });
@@ -251,7 +255,7 @@ export class SagaTurn {
       const parsed = this.saga.output ? this.saga.output.parse(returned) : returned ?? null;
       output = JSON.parse(checkJson("Output", parsed, this.world.limits.payloadBytesMax));
     } catch (error) {
-      return this.#abort("failed", { code: "invalid-output", message: clip(errorMessage(error)) });
+      return this.#fail({ code: "invalid-output", message: clip(errorMessage(error)) });
     }
     for (const step of this.#journal.pending) this.#giveUp(step);
     this.#emit("Completed", { output });
@@ -354,13 +358,15 @@ export class SagaTurn {
     });
   }
 
+  #fail(error: SagaFailure): void {
+    this.world.log("warn", "Saga failed", { actor: this.#actor, code: error.code, error: error.message });
+    this.#abort("failed", error);
+  }
+
   /** Stops `run` where it is; what it has done is undone. */
   #abort(as: SagaPayload<"Aborted">["as"], error: SagaFailure): void {
     for (const step of this.#journal.pending) this.#giveUp(step);
     this.#emit("Aborted", { as, error });
-    if (as === "failed" && !isAnswer(error.code)) {
-      this.world.log("warn", "Saga fails", { actor: this.#actor, code: error.code, error: error.message });
-    }
     this.#compensate();
   }
 
@@ -453,15 +459,10 @@ function failureOf(error: unknown): SagaFailure {
     const { code, message, details } = error;
     return { code, message: clip(message), ...(details === undefined ? {} : { details }) };
   }
-  return {
-    code: FolioError.is(error, "invalid-input") ? error.code : "run-failed",
-    message: clip(errorMessage(error)),
-  };
-}
-
-/** Whether a saga fails because of an answer that it has been given, and not because of its code. */
-function isAnswer(code: string): boolean {
-  return !["run-failed", "not-a-step", "invalid-output", "invalid-input"].includes(code);
+  if (error instanceof FolioError) {
+    return { code: error.code, message: clip(error.message), details: error.fields };
+  }
+  return { code: "run-failed", message: clip(errorMessage(error)) };
 }
 
 function clip(text: string): string {

@@ -23,7 +23,13 @@ test("each step is done once, in order, and what run returns is the output", asy
     status: "completed",
     output: { charge: [...payments.charges.keys()][0] },
     steps: [
-      { name: "reserve", kind: "ask", status: "done", output: { reservation: "alice-1", price: 100 }, to: "seat/1A" },
+      {
+        name: "reserve",
+        kind: "ask",
+        status: "done",
+        output: { reservation: "alice-1", price: 100 },
+        to: "seat/1A",
+      },
       { name: "charge", kind: "perform", status: "done", to: "activity:charge-card/-" },
       { name: "confirm", kind: "ask", status: "done", output: null },
     ],

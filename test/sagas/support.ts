@@ -1,5 +1,6 @@
-import { activity, actor, type AnyActivity, command, FinalError, saga } from "folio";
+import { activity, actor, command, FinalError, saga } from "folio";
 import { z } from "zod";
+import type { AnyActivity } from "../../src/core/activity.ts";
 import type { Entry } from "../../src/runtime/mailbox.ts";
 import { activityOf } from "../../src/runtime/work.ts";
 import type { SagaStatus } from "../../src/runtime/sagas.ts";

@@ -1,4 +1,4 @@
-import { saga } from "folio";
+import { saga, StepError } from "folio";
 import { z } from "zod";
 import { chargeCard, refundCard } from "./payments.ts";
 import { seat } from "./seat.ts";
@@ -21,8 +21,9 @@ export const booking = saga("booking", {
       undo: ({ reservation }) => place.release({ reservation }),
     });
     const charge = await step.perform("charge", chargeCard, { amount: held.price, card: input.card }, {
-      undo: ({ id }) => [refundCard, { charge: id }],
+      undo: (charged) => "id" in charged ? [refundCard, { charge: charged.id }] : undefined,
     });
+    if ("declined" in charge) throw new StepError("charge", "card-declined", charge.declined);
     await step.ask("confirm", place.confirm({ reservation: held.reservation }));
     return { charge: charge.id };
   },

@@ -53,15 +53,15 @@ export class SandboxProvider {
   }
 
   /**
-   * Charges a card, once for each key.
+   * Charges a card, once for each key, or says why not.
    *
-   * @throws {FinalError} When the card is declined or there is none, or the key was used otherwise.
+   * @throws {FinalError} When the key was used for something else.
    */
   async charge(
     { amount, card }: { amount: number; card: string },
     key: string,
     signal: AbortSignal,
-  ): Promise<{ id: string; amount: number }> {
+  ): Promise<{ id: string; amount: number } | { declined: string }> {
     const known = this.#entries.find((entry): entry is Charge =>
       entry.kind === "charged" && entry.key === key
     );
@@ -71,7 +71,7 @@ export class SandboxProvider {
     }
     if (card === testCards.declines) {
       this.#add({ kind: "failed", key, card });
-      throw new FinalError("Card declined");
+      return { declined: "Card declined" };
     }
     if (card === testCards.timesOut) {
       this.#add({ kind: "failed", key, card });
@@ -84,7 +84,8 @@ export class SandboxProvider {
     const isGood = card === testCards.good || card === testCards.failsTwice ||
       /^\d{12,19}$/.test(card.replaceAll(" ", ""));
     if (!isGood) {
-      throw new FinalError(`There is no card "${card}": use one of ${Object.values(testCards).join(", ")}`);
+      this.#add({ kind: "failed", key, card });
+      return { declined: `There is no card "${card}": use one of ${Object.values(testCards).join(", ")}` };
     }
     const id = `charge-${this.#entries.length + 1}`;
     this.#add({ kind: "charged", id, key, amount, card });

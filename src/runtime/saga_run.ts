@@ -30,7 +30,7 @@ export interface Call {
   readonly kind: StepKind;
   /** Unique within the run. */
   readonly name: string;
-  readonly effect: Effect | undefined;
+  readonly effect: Effect;
   /** What `run` is given of what was recorded. */
   readonly decode: (output: unknown) => unknown;
   readonly undo: ((output: unknown) => Undo) | undefined;
@@ -217,7 +217,7 @@ export class SagaRun {
     const call = { kind, name, promise, decode, undo: undo as Call["undo"] };
     if (this.#recorded) {
       const step = this.#match(kind, name);
-      if (step) this.#waiting.set(step.number, { ...call, effect: undefined });
+      if (step) this.#waiting.set(step.number, { ...call, effect: alreadyStarted });
     } else {
       this.#checkTurn(kind, name);
       this.#asked.push({ ...call, effect: tried(effect) });
@@ -300,6 +300,9 @@ export class SagaRun {
     if (this.#parted) throw this.#parted;
   }
 }
+
+/** Of a call whose step has been started before: nothing more is to be done. */
+const alreadyStarted: Effect = { kind: "value", value: undefined };
 
 /** Two steps are the same when they have this in common, and their kind. */
 function keyOf({ kind, name }: { kind: StepKind; name: string }): string {

@@ -8,7 +8,10 @@ export {
   activity,
   type ActivityContext,
   type ActivityOptions,
+  type AnyActivity,
+  type CircuitBreakerOptions,
   FinalError,
+  type RateLimit,
 } from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";

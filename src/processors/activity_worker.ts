@@ -98,14 +98,11 @@ export class ActivityWorker {
   /** Takes a job: a new one, or one that was read from the disk. */
   arrived(job: Job): void {
     const known = this.#attempts.get(entryKey(job.entry.message));
+    this.#awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
-      this.#awaitExpiry(job);
       if (known.end) this.#record(known, known.end);
-      return this.#pump();
-    }
-    this.#awaitExpiry(job);
-    if (job.work.has(job.entry)) this.#offer(job);
+    } else if (job.work.has(job.entry)) this.#offer(job);
     this.#pump();
   }
 
@@ -202,10 +199,8 @@ export class ActivityWorker {
     const { message } = entry;
     if (!work.has(entry)) return false; // it has expired
     const asksFirst = this.#asksFirst(entry);
-    if (attemptsInDoubt(entry) > 0 && !asksFirst && !this.#interrupted(job)) return false;
-    if (this.#isTooLate(entry) && !asksFirst) {
-      return this.#close(job, work.expired(entry));
-    }
+    if (attemptsInDoubt(entry) > 0 && !this.#mayResume(job, asksFirst)) return false;
+    if (this.#isTooLate(entry) && !asksFirst) return this.#close(job, work.expired(entry));
     let input: unknown;
     try {
       input = runtime.registry.parseActivity(activity, message.input);
@@ -231,12 +226,13 @@ export class ActivityWorker {
   }
 
   /** An attempt was begun by a process that is gone. @returns Whether there may be another one. */
-  #interrupted(job: Job): boolean {
+  #mayResume(job: Job, asksFirst: boolean): boolean {
     const { delivery, retry } = this.activity;
     const { entry, work } = job;
-    const isAtMostOnce = delivery === "at-most-once";
-    const isOver = isAtMostOnce || entry.attempts >= retry.attemptsMax * INTERRUPTED_FACTOR;
-    const recorded = work.failed(entry, new InterruptedError(isAtMostOnce), isOver ? undefined : 0);
+    const isOnce = delivery === "at-most-once" && !asksFirst;
+    const isOver = isOnce || entry.attempts >= retry.attemptsMax * INTERRUPTED_FACTOR;
+    if (asksFirst && !isOver) return true;
+    const recorded = work.failed(entry, new InterruptedError(isOnce), isOver ? undefined : 0);
     if (isOver) return this.#close(job, recorded);
     settled(recorded);
     return true;
@@ -285,18 +281,13 @@ export class ActivityWorker {
   }
 
   #ended(attempt: Attempt, end: AttemptEnd): void {
-    const isFailed = end.kind === "failed";
-    const isTimeout = isFailed && end.error instanceof AttemptTimeoutError;
-    if (end.kind === "done" || isTimeout) this.#times.add(attempt.ranMs);
-    if (isFailed) this.#failed++;
-    attempt.isRetryable = isFailed && mayBeMended(this.activity, end.error, this.runtime.log);
+    const { clock, log } = this.runtime;
+    const error = end.kind === "failed" ? end.error : undefined;
+    if (end.kind === "done" || error instanceof AttemptTimeoutError) this.#times.add(attempt.ranMs);
+    if (end.kind === "failed") this.#failed++;
+    attempt.isRetryable = end.kind === "failed" && mayBeMended(this.activity, error, log);
     const verdict = attempt.isRetryable ? "failed" : end.kind === "unsaid" ? "none" : "answered";
-    this.#circuit?.ended(
-      attempt.isProbe,
-      verdict,
-      this.runtime.clock.now(),
-      isFailed ? end.error : undefined,
-    );
+    this.#circuit?.ended(attempt.isProbe, verdict, clock.now(), error);
     this.#record(attempt, end);
     this.#lanes.ended(attempt.job.key);
     this.#free();

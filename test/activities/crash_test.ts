@@ -89,6 +89,20 @@ describe("a crash", () => {
     expect(await work.told()).toEqual([expect.stringMatching(/^a dead-letter InterruptedError/)]);
   });
 
+  test("in each attempt makes a dead letter in the end, also where reconcile finds nothing", async () => {
+    const work = await WorkWorld.start({
+      retry: { attemptsMax: 2 },
+      reconcile: () => Promise.resolve(undefined),
+    });
+    const [id = ""] = await work.ask(["a"]);
+    for (let crash = 0; crash < 10; crash++) {
+      await work.world.crash();
+      await work.clock.settle();
+    }
+    expect(work.outside.runs).toHaveLength(4);
+    expect(await work.message(id)).toMatchObject({ status: "dead" });
+  });
+
   test("that lasts until after its time expires what waited", async () => {
     const work = await WorkWorld.start({ concurrency: 1 });
     await work.ask(["a", { label: "b", expiresAfter: "10s" }]);

@@ -1,8 +1,5 @@
 import { activity, actor, command, FinalError, saga } from "folio";
 import { z } from "zod";
-import type { AnyActivity } from "../../src/core/activity.ts";
-import type { Entry } from "../../src/runtime/mailbox.ts";
-import { activityOf } from "../../src/runtime/work.ts";
 import type { SagaStatus } from "../../src/runtime/sagas.ts";
 import type { World } from "../support/world.ts";
 
@@ -92,38 +89,6 @@ export function bookingOf(payments: Payments) {
       return { charge: paid.charge };
     },
   });
-}
-
-/** Performs activities of the world's present runtime, as simply as can be: 5 attempts, 1 s after each other. */
-export function startWorker(world: World): void {
-  const { runtime } = world;
-  for (const { work } of runtime.shards) {
-    const attempt = async (entry: Entry): Promise<void> => {
-      const definition: AnyActivity | undefined = runtime.registry.activities.get(activityOf(entry).name);
-      if (!definition || world.runtime !== runtime || !work.entries.has(entry)) return;
-      // Not while the shard is being loaded again.
-      if (!work.has(entry)) return void world.clock.after(1_000, () => void attempt(entry));
-      try {
-        await work.begin(entry, world.clock.now() + 60_000);
-      } catch {
-        return; // lost with its commit
-      }
-      const context = {
-        idempotencyKey: entry.message.id,
-        signal: new AbortController().signal,
-        attempt: entry.attempts,
-        heartbeat: () => {},
-      };
-      try {
-        work.done(entry, await definition.run(definition.input.parse(entry.message.input), context));
-      } catch (error) {
-        const delayMs = error instanceof FinalError || entry.attempts >= 5 ? undefined : 1_000;
-        if (work.failed(entry, error, delayMs)) world.clock.after(1_000, () => void attempt(entry));
-      }
-    };
-    work.arrived.subscribe((entry) => void attempt(entry));
-    for (const entry of work.entries) void attempt(entry);
-  }
 }
 
 /** The status of an instance that there has to be. */

@@ -34,6 +34,8 @@ export interface ErrorFields {
   "internal": Record<never, never>;
   "unknown-actor-type": { actorType: string };
   "unknown-saga": { saga: string };
+  "unknown-signal": { saga: string; signal: string };
+  "already-started": { saga: string; id: string };
   "unknown-command": { actorType: string; command: string };
   "unknown-message": { id: string };
   "ambiguous-message": { id: string; actors: string[] };

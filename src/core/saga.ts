@@ -1,8 +1,8 @@
 import type { z } from "zod";
-import { type AnyActor, checkIsJson, checkName } from "./actor.ts";
+import { checkIsJson, checkName } from "./actor.ts";
 import type { CommandRequest } from "./command.ts";
 import { type Duration, parseDuration } from "./duration.ts";
-import { sagaActor } from "./saga_actor.ts";
+import { type SagaActor, sagaActor } from "./saga_actor.ts";
 import type { Step } from "./step.ts";
 
 export type SignalSchemas = Record<string, z.ZodType>;
@@ -53,7 +53,7 @@ export interface Saga<
   readonly deadlineMs: number | undefined;
   readonly run: (step: Step<z.input<Input>>, input: z.output<Input>) => Promise<Output>;
   /** Each instance is an actor `name/id`, whose events are its journal. */
-  readonly actor: AnyActor;
+  readonly actor: SagaActor<Name>;
   /** The address of one instance. */
   ref(id: string): SagaRef<z.input<Input>, Signals>;
 }

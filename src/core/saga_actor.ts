@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { AnyActor } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { defaultRetryPolicy } from "./backoff.ts";
 import { command } from "./command.ts";
 import { eventDefinition } from "./event.ts";
 import { Journal } from "./journal.ts";
 import type { AnySaga } from "./saga.ts";
 import { type SagaEvent, sagaEvents } from "./saga_events.ts";
+import type { RejectionSchemas } from "./turn.ts";
 
 /** Commands with this before their names come from the runtime only. */
 export const INTERNAL_PREFIX = "$";
@@ -38,11 +39,24 @@ export type SagaCommandName = keyof typeof sagaCommands;
 export const StepContext = z.object({ step: z.int(), run: z.int(), isUndo: z.boolean() });
 export type StepContext = z.output<typeof StepContext>;
 
+/** An actor type whose actors are the instances of a saga, so that projections and reactors can follow them. */
+export type SagaActor<Name extends string = string> = Actor<
+  Name,
+  Journal,
+  typeof sagaEvents,
+  RejectionSchemas,
+  Record<never, never>
+>;
+
 /**
  * The actor type whose actors are a saga's instances. Its turns are `runtime/saga_turn.ts`'s: the handlers here
  * are never called.
  */
-export function sagaActor(name: string, input: z.ZodType, sagaOf: () => AnySaga): AnyActor {
+export function sagaActor<Name extends string>(
+  name: Name,
+  input: z.ZodType,
+  sagaOf: () => AnySaga,
+): SagaActor<Name> {
   const inputs = { ...sagaCommands, start: sagaCommands.start.extend({ input }) };
   const commands = Object.entries(inputs).map(([command_, schema]) => {
     const refuse = () => {

@@ -30,7 +30,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
       );
     }
     const sent = c.req.header();
-    const { isAsync, ...options } = readCommandHeaders(sent, limits, clock.now());
+    const { isAsync, prefersWait: _, ...options } = readCommandHeaders(sent, limits, clock.now());
     const isNamed = options.messageId !== undefined;
     const messageId = options.messageId ?? runtime.newId();
     const correlationId = options.correlationId ?? messageId;

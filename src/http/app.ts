@@ -18,6 +18,7 @@ import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
+import { sagaRoutes } from "./saga_routes.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
 import { noWebhooks, webhookRoutes } from "./webhook_routes.ts";
@@ -72,6 +73,7 @@ export function createApp(
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime, runtime.activities);
   activityRoutes(app, runtime.activities);
+  sagaRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   timeRoutes(app, runtime);

@@ -9,6 +9,7 @@ import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { reactorPaths } from "./openapi_reactors.ts";
 import { webhookPaths, webhookSchemas } from "./openapi_webhooks.ts";
+import { genericSagaPaths, sagaPaths, sagaSchemas } from "./openapi_sagas.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -25,11 +26,12 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  * schemas that inputs, replies and rows are checked by, and the routes that all servers have.
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
-  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas };
+  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas, ...sagaSchemas };
   const commandPaths: Record<string, object> = {};
-  // Folio's own actors have routes of their own.
-  const actors = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
-  const types = actors.map(({ name }) => name);
+  // Folio's own actors and sagas have routes of their own.
+  const present = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
+  const types = present.map(({ name }) => name);
+  const actors = present.filter(({ name }) => !registry.sagas.has(name));
   for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
@@ -39,10 +41,12 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       };
     }
   }
-  const projectionPaths = Object.assign(
+  const derivedPaths = Object.assign(
     {},
     ...[...registry.projections.values()].map((projection) => queryPaths(projection, schemas)),
     genericProjectionPaths,
+    ...[...registry.sagas.values()].map((saga) => sagaPaths(saga, schemas)),
+    genericSagaPaths,
   );
   return {
     openapi: "3.1.1",
@@ -52,6 +56,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     // Actor types are in lower case: no tag is there twice.
     tags: [
       ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
+      { name: "Sagas", description: "Workflows with compensations." },
       { name: "Projections", description: "Read models and their queries." },
       { name: "Webhooks", description: "Events sent to URLs." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
@@ -62,7 +67,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       ...genericPaths(types),
       ...timePaths,
       ...activityPaths,
-      ...projectionPaths,
+      ...derivedPaths,
       ...reactorPaths,
       ...webhookPaths,
     },

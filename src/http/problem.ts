@@ -9,7 +9,8 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "forbidden": [403, "Not allowed"],
   "not-found": [404, "No such route"],
   "unknown-actor-type": [404, "No such actor type"],
-  "unknown-saga": [404, "Unknown saga"],
+  "unknown-saga": [404, "No such saga"],
+  "unknown-signal": [404, "No such signal"],
   "unknown-command": [404, "No such command"],
   "unknown-message": [404, "No such message"],
   "no-events": [404, "Actor has no events"],
@@ -26,6 +27,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "replay-in-progress": [409, "Reactor is being replayed already"],
   "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
   "too-many-webhooks": [409, "Too many webhooks"],
+  "already-started": [409, "Saga was started with another input"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -49,6 +51,7 @@ const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 50
 
 /** Conflicts that time does not resolve. */
 const finalConflicts: ReadonlySet<ErrorCode> = new Set([
+  "already-started",
   "ambiguous-message",
   "partial-rebuild-refused",
   "too-many-webhooks",

@@ -114,6 +114,8 @@ export interface CommandHeaders {
   readonly expiresAt: number | undefined;
   /** `0`: answer as soon as the message is on disk. */
   readonly waitMs: number;
+  /** Whether the client has said how long it will wait. */
+  readonly prefersWait: boolean;
   /** For `Preference-Applied` (RFC 7240). */
   readonly isAsync: boolean;
 }
@@ -150,8 +152,11 @@ function readTraceparent(header: string | undefined): string | undefined {
 }
 
 /** RFC 7240. Preferences that we do not know are ignored, as it asks. */
-function readPrefer(header: string | undefined, limits: Limits): { waitMs: number; isAsync: boolean } {
-  if (header === undefined) return { waitMs: limits.requestWaitMsMax, isAsync: false };
+function readPrefer(
+  header: string | undefined,
+  limits: Limits,
+): Pick<CommandHeaders, "waitMs" | "prefersWait" | "isAsync"> {
+  if (header === undefined) return { waitMs: limits.requestWaitMsMax, prefersWait: false, isAsync: false };
   let isAsync = false;
   let waitMs: number | undefined;
   for (const part of header.split(",")) {
@@ -163,7 +168,11 @@ function readPrefer(header: string | undefined, limits: Limits): { waitMs: numbe
       waitMs = Math.min(Number(seconds) * 1_000, limits.requestWaitMsMax);
     }
   }
-  return { waitMs: waitMs ?? (isAsync ? 0 : limits.requestWaitMsMax), isAsync };
+  return {
+    waitMs: waitMs ?? (isAsync ? 0 : limits.requestWaitMsMax),
+    prefersWait: waitMs !== undefined,
+    isAsync,
+  };
 }
 
 /** RFC 9110, 13.1.1: `*`, or strong entity tags. Ours are versions. */

@@ -209,9 +209,9 @@ export class Dispatcher {
     activation.result = undefined;
     this.#turnWorld.now = this.now();
     const isTaken = result.kind !== "stopped" && this.#take(activation, entry, result);
-    if (!isTaken) {
-      // What it did to the journal and the run counts for nothing.
-      activation.state = rolledBack(activation.state, activation.version);
+    // What it did to the journal and the run counts for nothing.
+    if (!isTaken) activation.state = rolledBack(activation.state, activation.version);
+    if (!isTaken || (activation.state instanceof Journal && activation.state.isEnded)) {
       activation.run = undefined;
     }
     if (result.kind === "stopped") this.#stop(activation, entry, result.error);

@@ -147,7 +147,7 @@ export class SagaTurn {
     const where = StepContext.parse(context);
     if (where.isUndo) return this.#undone(where, id, error);
     const step = this.#instance.pendingStep(where);
-    if (!step) return; // it was told before, or it is of no interest any more
+    if (!step) return this.#tooLate(where, error);
     const isRunning = this.#instance.journal.status === "running";
     const run = isRunning || (step.started.isUndoable && !error) ? await this.#liveRun() : undefined;
     if (error) this.#instance.emit("StepFailed", { step: step.number, error });
@@ -158,6 +158,15 @@ export class SagaTurn {
     if (!isRunning || !run) return this.#compensate();
     run.tell(step);
     await this.#goOn(run);
+  }
+
+  /** A step was told of before, or is of no interest any more. */
+  #tooLate({ step: number, run }: StepContext, error: SagaFailure | undefined): void {
+    const { journal, world, actor } = this.#instance;
+    const step = run === journal.continued ? journal.steps[number] : undefined;
+    if (error || step?.status !== "failed") return;
+    // A dead letter that was redriven: the saga has gone on without it, and does not take it back.
+    world.log("error", "A step that had failed was done after all", { actor, step: step.name });
   }
 
   async #liveRun(): Promise<SagaRun> {

@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
 import { World } from "../support/world.ts";
-import { bookingOf, journalOf, Payments, seat, startWorker, statusOf } from "./support.ts";
+import { bookingOf, journalOf, Payments, seat, statusOf } from "./support.ts";
 
 async function start() {
   const payments = new Payments();
   const modules = [seat, payments.charge, payments.refund, bookingOf(payments)];
   const world = await World.start({ modules });
-  startWorker(world);
   const book = async (id: string, card: string) => {
     const started = await world.runtime.sagas.start("booking", id, { seat: "1A", customer: id, card });
     expect(started).toMatchObject({ ok: true, reply: { status: "running" } });

@@ -67,7 +67,7 @@ test("a command that cannot be handled fails its step at once, and is journaled 
   });
 });
 
-test("a dead letter of a step's message fails the step", async () => {
+test("a dead letter of a step's message fails the step; that it was done after all is not kept quiet", async () => {
   const world = await startWorld(list);
   broken.add("b");
   await world.runtime.sagas.start("list", "1", { steps: ["a", "b"] });
@@ -77,6 +77,13 @@ test("a dead letter of a step's message fails the step", async () => {
     error: { code: "dead-letter" },
   });
   expect(await done(world)).toBe("a -a");
+  broken.clear();
+  expect(await world.runtime.deadLetters.redriveAll({}, 10)).toMatchObject({ redriven: 1 });
+  await world.settle();
+  expect(await done(world)).toBe("a -a b");
+  expect(world.logged.filter((line) => line.startsWith("error A step that had failed was done")))
+    .toHaveLength(1);
+  expect((await statusOf(world, "list", "1")).status).toBe("failed");
 });
 
 test("a compensation is retried until it succeeds", async () => {

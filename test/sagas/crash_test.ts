@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { World } from "../support/world.ts";
-import { bookingOf, Payments, seat, startWorker, statusOf } from "./support.ts";
+import { bookingOf, Payments, seat, statusOf } from "./support.ts";
 
 /** What happens to the commit of one index. */
 type Trouble = "killed before" | "killed after" | "lost" | "answer lost";
@@ -15,7 +15,6 @@ async function book(card: string, failures: number, index: number, trouble: Trou
   payments.failures = failures;
   const modules = [seat, payments.charge, payments.refund, bookingOf(payments)];
   const world = await World.start({ modules });
-  startWorker(world);
   const [engine] = world.engines;
   if (!engine) throw new Error("There is no shard");
   const plan = Array.from({ length: index }, () => "ok" as const);
@@ -29,7 +28,6 @@ async function book(card: string, failures: number, index: number, trouble: Trou
   await world.clock.advance("5s");
   if (engine.isDead) {
     await world.crash();
-    startWorker(world);
   } else if (engine.attempts <= index) return undefined;
   const again = await world.runtime.sagas.start("booking", "alice", input, options);
   expect(again.ok).toBe(true);

@@ -126,6 +126,6 @@ test("whatever a saga does and whatever happens to it, it does what its code say
         expect({ done: await done(world), status }).toEqual(expected(program_, signals));
       },
     ),
-    { numRuns: Number(Deno.env.get("RUNS") ?? 60) },
+    { numRuns: Number(Deno.env.get("RUNS") ?? 60), timeout: 15_000, endOnFailure: true },
   );
 }, 120_000);

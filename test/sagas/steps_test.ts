@@ -2,7 +2,7 @@ import { saga, StepError } from "folio";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { desk, doing, done, startWorld, told, undoable } from "./desk.ts";
-import { journalOf, Payments, startWorker, statusOf } from "./support.ts";
+import { journalOf, Payments, statusOf } from "./support.ts";
 
 const Nothing = z.object({});
 const Replied = z.object({ text: z.string() });
@@ -275,7 +275,6 @@ test("an activity is performed for a key, and its output is the step's", async (
     },
   });
   const world = await startWorld(payments.charge, paying);
-  startWorker(world);
   await world.runtime.sagas.start("paying", "1", {});
   await world.settle();
   expect(await statusOf(world, "paying", "1")).toMatchObject({

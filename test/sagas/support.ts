@@ -1,4 +1,3 @@
-import { Activities } from "../../src/processors/activities.ts";
 import { activity, actor, command, FinalError, saga } from "folio";
 import { z } from "zod";
 import type { SagaStatus } from "../../src/runtime/sagas.ts";
@@ -90,11 +89,6 @@ export function bookingOf(payments: Payments) {
       return { charge: paid.charge };
     },
   });
-}
-
-/** Performs activities of the world's present runtime. */
-export function startWorker(world: World): void {
-  new Activities(world.runtime).start();
 }
 
 /** The status of an instance that there has to be. */

@@ -2,7 +2,7 @@
  * What a saga's author gets wrong is a compile error. `deno check` runs this file's real assertions: a line below
  * `@ts-expect-error` that compiles makes it fail.
  */
-import { activity, actor, command, saga, type SagaInput, type SagaOutput } from "folio";
+import { activity, actor, command, reactor, saga, type SagaInput, type SagaOutput } from "folio";
 import { expect, test } from "vitest";
 import { z } from "zod";
 
@@ -70,6 +70,13 @@ const party = saga("party", {
     holds<Same<typeof reply, { yes: boolean }>>();
     if (step.version("again", 1) > 0 && !reply.yes) step.continueAsNew({ guests: 3 });
     return { charges: [first.charge, `${step.now()}${step.id()}${step.random()}`] };
+  },
+});
+
+reactor("guests", {
+  from: [booking.actor],
+  on: {
+    "booking/Completed": (_react, event) => holds<Same<typeof event.payload, { output: unknown }>>(),
   },
 });
 

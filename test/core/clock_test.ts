@@ -57,6 +57,7 @@ test("the time is that of the machine, in milliseconds", () => {
 
 // Would catch a task that comes before promises have come to rest: a saga would be taken to wait for nothing.
 test("soon comes once all that needs only promises has come to rest, also from within what came soon", async () => {
+  vi.useRealTimers();
   const seen: string[] = [];
   const work = async (name: string) => {
     for (let i = 0; i < 1_000; i++) await null;

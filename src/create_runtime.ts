@@ -1,8 +1,10 @@
 import { defaultLimits, type Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
+import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
 import { Activities } from "./processors/activities.ts";
+import { StepError } from "./core/step.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
@@ -64,6 +66,15 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
+    // A step of a saga may fail before the saga awaits it, which must not end the process.
+    const onUnhandled = (event: PromiseRejectionEvent) => {
+      if (!(event.reason instanceof StepError)) return;
+      event.preventDefault();
+      runtime.log("warn", "Step of a saga failed before it was awaited", {
+        error: errorMessage(event.reason),
+      });
+    };
+    globalThis.addEventListener("unhandledrejection", onUnhandled);
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
@@ -73,6 +84,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;
+        globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

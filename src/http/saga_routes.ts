@@ -98,8 +98,13 @@ function readRequest(c: Context, runtime: Runtime): SagaRequest {
   const { name = "", id = "" } = c.req.param();
   runtime.sagas.definition(name);
   const read = readCommandHeaders(c.req.header(), runtime.limits, runtime.clock.now());
-  const { messageId, correlationId, traceparent, expectedVersion, deliverAt, isAsync, prefersWait } = read;
-  for (const [header, value] of [["If-Match", expectedVersion], ["Folio-Delay", deliverAt]] as const) {
+  const { messageId, correlationId, traceparent, isAsync, prefersWait } = read;
+  const refused = {
+    "If-Match": read.expectedVersion,
+    "Folio-Delay": read.deliverAt,
+    "Folio-Expires-After": read.expiresAt,
+  };
+  for (const [header, value] of Object.entries(refused)) {
     if (value !== undefined) {
       throw new FolioError("malformed", `${header} is for commands of actors, not for sagas`, {
         name: header,

@@ -9,6 +9,7 @@ import { benchInProcess } from "./bench/in_process.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchOverHttp } from "./bench/over_http.ts";
 import { benchProjections } from "./bench/projection_bench.ts";
+import { benchReadYourWrites } from "./bench/read_your_writes.ts";
 import { benchShards } from "./bench/shards.ts";
 import { benchTimers } from "./bench/timer_bench.ts";
 import { endChildren } from "./support/child.ts";
@@ -20,6 +21,7 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   d: { about: "keyed commands and mailboxes, 1 shard and 4", run: benchShards },
   e: { about: "projections, against a bare loop", run: benchProjections },
   g: { about: "timers, against bare commits", run: benchTimers },
+  f: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 
 const usage = `Usage: deno task bench [--quick] [--only a,b]

@@ -2,6 +2,7 @@ import type { Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
+import { Activities } from "./processors/activities.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
@@ -37,6 +38,7 @@ export interface CreateRuntimeOptions {
 export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
+  readonly activities: Activities;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -101,12 +103,17 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const runtime = await Runtime.start({ ...options, stores });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
-    const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules];
+    const activities = new Activities(runtime);
+    const processors = [
+      ...[new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules],
+      activities,
+    ];
     for (const processor of processors) await processor.start();
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
+      activities,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;

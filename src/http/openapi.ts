@@ -3,9 +3,11 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { reactorPaths } from "./openapi_reactors.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -51,7 +53,14 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...timePaths, ...projectionPaths },
+    paths: {
+      ...commandPaths,
+      ...genericPaths(types),
+      ...timePaths,
+      ...activityPaths,
+      ...projectionPaths,
+      ...reactorPaths,
+    },
     components: { ...components, schemas },
   };
 }

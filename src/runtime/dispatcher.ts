@@ -286,6 +286,19 @@ export class Dispatcher {
     this.#conclude(entry, { status: "done", reply: output, version: 0, position: this.#position });
   }
 
+  /** An activity was not performed in time. */
+  expireWork(entry: Entry): void {
+    this.owner.left();
+    const { expiresAt } = entry.message;
+    this.#conclude(entry, {
+      status: "rejected",
+      rejection: "expired",
+      details: { expiresAt },
+      version: 0,
+      position: this.#position,
+    });
+  }
+
   /** An attempt of an activity has failed. @param delayMs Until the next one; undefined where there is none. */
   failWork(entry: Entry, error: unknown, delayMs: number | undefined): void {
     this.#note(entry, error);

@@ -579,7 +579,7 @@ export class Shard {
     this.#loader.stop();
     this.#delays.stop();
     this.#timers.stop();
-    this.work.clear();
+    this.work.clear(this.#state !== "recovering");
     for (const entry of this.#pending.values()) {
       for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
     }

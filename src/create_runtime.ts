@@ -10,7 +10,7 @@ import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
-import type { Database } from "./store/database.ts";
+import { type Database, DatabaseError } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
@@ -65,12 +65,12 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     folder?.release();
   };
   try {
-    const isRemote = /^(libsql|https?|wss?):/.test(options.data);
+    const isRemote = isServer(options.data);
     const isMemory = options.data === ":memory:";
     const shards = options.shards ?? 1;
     if (isRemote && shards > 1 && !options.data.includes("{shard}")) {
       throw new UnusableStoreError(
-        `Cannot use ${options.data} for ${shards} shards: it has no {shard} in it`,
+        `Cannot use ${withoutSecrets(options.data)} for ${shards} shards: it has no {shard} in it`,
       );
     }
     if (!isRemote && !isMemory) folder = holdFolder(options.data);
@@ -90,7 +90,8 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       const location = { url, authToken: options.dataToken };
       const database = folder ? await openDatabase(location.url) : openLibsqlDatabase(location);
       opened.push(database);
-      stores.push(await openShardStore(database, { name, shard, shards, isFile: folder !== undefined }));
+      const isFile = folder !== undefined;
+      stores.push(await openShardStore(database, { name: withoutSecrets(name), shard, shards, isFile }));
     }
     const readName = folder ? `${options.data}/read.db` : options.data.replaceAll("{shard}", "read");
     const readLocation = {
@@ -99,7 +100,12 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     };
     const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
     opened.push(readDatabase);
-    await openReadStore(readDatabase, { name: readName, shards, isFile: folder !== undefined });
+    await openReadStore(readDatabase, {
+      name: withoutSecrets(readName),
+      shards,
+      isFile: folder !== undefined,
+      besideShard: isRemote && !options.data.includes("{shard}"),
+    });
     const runtime = await Runtime.start({ ...options, stores });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
@@ -124,8 +130,25 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     });
   } catch (error) {
     await release();
-    throw error;
+    if (!(error instanceof DatabaseError)) throw error;
+    const message = `Cannot use ${withoutSecrets(options.data)}: ${error.message}`;
+    throw new UnusableStoreError(message, { cause: error });
   }
+}
+
+/** Whether data lies on a server. @throws {UnusableStoreError} When no server is spoken to like that. */
+function isServer(data: string): boolean {
+  if (/^wss?:/.test(data)) {
+    throw new UnusableStoreError(`Cannot use ${withoutSecrets(data)}: use libsql:, https: or http:`);
+  }
+  return /^(libsql|https?):/.test(data);
+}
+
+/** An address as it may be shown: a token may be part of its query. */
+export function withoutSecrets(data: string): string {
+  return /^(libsql|https?|wss?):/.test(data)
+    ? data.replace(/[?#].*$/, "").replace(/^(\w+:\/\/)[^/]*@/, "$1")
+    : data;
 }
 
 /** Names of the shard files that a folder has. */

@@ -4,7 +4,7 @@
 import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
 import { errorMessage } from "./core/errors.ts";
-import { createRuntime } from "./create_runtime.ts";
+import { createRuntime, withoutSecrets } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
@@ -44,7 +44,7 @@ async function serve(config: Config): Promise<void> {
   const { hostname, port } = server.addr;
   log("info", "Folio is ready", {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
-    data: config.data,
+    data: withoutSecrets(config.data),
     shards: config.shards,
     modules: modules.map(({ name }) => name).join(","),
   });

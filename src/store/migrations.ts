@@ -95,7 +95,8 @@ async function readMeta(
   let tables: string[];
   try {
     const rows = await database.execute({ sql: `SELECT name FROM sqlite_schema WHERE type = 'table'` });
-    tables = rows.map(([table]) => String(table));
+    // Some servers keep tables of their own beside those of their users.
+    tables = rows.map(([table]) => String(table)).filter((table) => !/^(sqlite|libsql)_/.test(table));
   } catch (error) {
     throw new UnusableStoreError(`Cannot use ${name}: ${error instanceof Error ? error.message : error}`, {
       cause: error,

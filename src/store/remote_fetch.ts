@@ -19,7 +19,9 @@ export function remoteFetch(timeoutMs: number = answerMsMax): (request: Request)
       body = await response.arrayBuffer();
     } catch (error) {
       if (error instanceof Error && error.name === "TimeoutError") {
-        throw new DatabaseError(`${origin} did not answer within ${timeoutMs} ms`, "TIMEOUT", { cause: error });
+        throw new DatabaseError(`${origin} did not answer within ${timeoutMs} ms`, "TIMEOUT", {
+          cause: error,
+        });
       }
       throw new DatabaseError(`Cannot reach ${origin}: ${reasonOf(error)}`, "UNREACHABLE", { cause: error });
     }

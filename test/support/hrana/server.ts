@@ -15,11 +15,12 @@ import { HranaStream } from "./stream.ts";
  * - `reset`: the connection is reset, and nothing is carried out;
  * - `lose`: carried out, and then 502;
  * - `cut`: carried out, and the connection is reset in the middle of the answer;
- * - `late`: the connection is reset; carried out when `land()` is called, before the test goes on;
+ * - `drop`: carried out, and the connection is reset before the answer (Deno's `fetch` then asks again);
+ * - `late`: 502, and carried out only when `land()` is called;
  * - `hang`: carried out, and never answered.
  */
-export type Fault = "ok" | "refuse" | "reset" | "lose" | "cut" | "late" | "hang";
-export const faults: readonly Fault[] = ["ok", "refuse", "reset", "lose", "cut", "late", "hang"];
+export type Fault = "ok" | "refuse" | "reset" | "lose" | "cut" | "drop" | "late" | "hang";
+export const faults: readonly Fault[] = ["ok", "refuse", "reset", "lose", "cut", "drop", "late", "hang"];
 
 /** A request, as a test sees it. */
 export interface Asked {
@@ -100,6 +101,7 @@ export class HranaServer {
 
   /** Hangs up on everybody, and listens no more. */
   async stop(): Promise<void> {
+    if (!this.server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.server.close(() => resolve());
     this.server.closeAllConnections();
@@ -141,10 +143,11 @@ export class HranaServer {
     if (fault === "reset") return void hangUp();
     if (fault === "late") {
       this.#late.push(() => this.#run(database, asked));
-      return void hangUp();
+      return answer(response, 502, "Bad gateway", "text/html");
     }
     const result = this.#run(database, asked);
     if (!result) return answer(response, 400, { message: "The baton is not one of an open stream" });
+    if (fault === "drop") return void hangUp();
     if (fault === "lose") return answer(response, 502, "Bad gateway", "text/html");
     if (fault === "hang") return;
     if (fault === "ok") return answer(response, 200, result);

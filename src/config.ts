@@ -53,6 +53,8 @@ export const defaultLimits = {
   queryMsMax: 5_000,
   /** A query that asks for a token is answered 503 `projection-behind` after so long. */
   queryWaitMsMax: 10_000,
+  /** A libSQL server that has not answered after so long is given up, and asked again. */
+  storeAnswerMsMax: 30_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };

@@ -1,4 +1,4 @@
-import type { Limits } from "./config.ts";
+import { defaultLimits, type Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
@@ -68,6 +68,8 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const isRemote = isServer(options.data);
     const isMemory = options.data === ":memory:";
     const shards = options.shards ?? 1;
+    const { storeAnswerMsMax: timeoutMs } = { ...defaultLimits, ...options.limits };
+    const access = { authToken: options.dataToken, timeoutMs };
     if (isRemote && shards > 1 && !options.data.includes("{shard}")) {
       throw new UnusableStoreError(
         `Cannot use ${withoutSecrets(options.data)} for ${shards} shards: it has no {shard} in it`,
@@ -87,7 +89,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
         );
       }
       const url = folder?.databaseUrl(`shard-${shard}.db`) ?? (isMemory ? "file::memory:" : name);
-      const location = { url, authToken: options.dataToken };
+      const location = { url, ...access };
       const database = folder ? await openDatabase(location.url) : openLibsqlDatabase(location);
       opened.push(database);
       const isFile = folder !== undefined;
@@ -96,7 +98,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const readName = folder ? `${options.data}/read.db` : options.data.replaceAll("{shard}", "read");
     const readLocation = {
       url: folder?.databaseUrl("read.db") ?? (isMemory ? "file::memory:" : readName),
-      authToken: options.dataToken,
+      ...access,
     };
     const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
     opened.push(readDatabase);

@@ -1,6 +1,6 @@
 import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
-import type { Database, Statement } from "./database.ts";
+import { type Database, DatabaseError, type Statement } from "./database.ts";
 import { createEvents } from "./events.ts";
 import { createMessages, extendMessages } from "./messages.ts";
 import { createOutbox } from "./outbox.ts";
@@ -114,6 +114,9 @@ async function readMeta(
       rows.map(([key, value]) => [String(key), typeof value === "number" ? value : String(value)]),
     );
   } catch (error) {
-    throw new UnusableStoreError(`Cannot use ${name}: its meta table is not Folio's`, { cause: error });
+    // Only a statement that does not fit the table says something about the table.
+    const isOther = error instanceof DatabaseError && !/^SQLITE_(ERROR|UNKNOWN)$/.test(error.code);
+    const reason = isOther ? error.message : "its meta table is not Folio's";
+    throw new UnusableStoreError(`Cannot use ${name}: ${reason}`, { cause: error });
   }
 }

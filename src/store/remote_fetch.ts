@@ -1,15 +1,14 @@
 import { DatabaseError } from "./database.ts";
 
-/** A server that has not answered after so long is given up; whether it did what was asked is not known. */
-export const answerMsMax = 30_000;
-
 /**
  * How the client for servers asks them: with an end to its waiting, and with errors that say what to mend.
- * Answers are read whole here, so that one that breaks off is told as such.
+ * Answers are read whole here, so that one that breaks off is told as such. After any of these errors it is not
+ * known whether the server did what was asked; and where a connection that was used before is reset, `fetch`
+ * asks once more by itself, so that a request may arrive twice. Whatever is written has to bear that.
  *
  * @param timeoutMs For the whole answer.
  */
-export function remoteFetch(timeoutMs: number = answerMsMax): (request: Request) => Promise<Response> {
+export function remoteFetch(timeoutMs = 30_000): (request: Request) => Promise<Response> {
   return async (request) => {
     const { origin } = new URL(request.url);
     let response: Response;

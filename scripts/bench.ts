@@ -5,6 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { benchActivities } from "./bench/activity_bench.ts";
 import { benchInProcess } from "./bench/in_process.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchOverHttp } from "./bench/over_http.ts";
@@ -20,8 +21,9 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   c: { about: "memory of a million actors", run: benchMemory },
   d: { about: "keyed commands and mailboxes, 1 shard and 4", run: benchShards },
   e: { about: "projections, against a bare loop", run: benchProjections },
+  f: { about: "activities, against a bare loop", run: benchActivities },
   g: { about: "timers, against bare commits", run: benchTimers },
-  f: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
+  q: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 
 const usage = `Usage: deno task bench [--quick] [--only a,b]

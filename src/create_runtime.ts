@@ -1,4 +1,4 @@
-import { defaultLimits, type Limits } from "./config.ts";
+import type { Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
@@ -10,24 +10,11 @@ import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
-import { type Database, DatabaseError } from "./store/database.ts";
-import { type HeldFolder, holdFolder } from "./store/folder.ts";
-import { openLibsqlDatabase } from "./store/libsql_database.ts";
-import { UnusableStoreError } from "./store/migrations.ts";
-import { openReadStore, openShardStore, type ShardStore } from "./store/shard_store.ts";
-import { openWorkerDatabase } from "./store/worker_database.ts";
+import { openStores, type StoreOptions, toUnusable } from "./open_stores.ts";
 
 /** How a runtime is put together. */
-export interface CreateRuntimeOptions {
+export interface CreateRuntimeOptions extends StoreOptions {
   readonly modules: readonly AnyModule[];
-  /**
-   * A folder, made if it is not there; `:memory:`; or the URL of a libSQL server (`libsql:`, `http:`,
-   * `https:`), with `{shard}` in it where there are several shards.
-   */
-  readonly data: string;
-  readonly dataToken?: string | undefined;
-  /** Fixed once the store is made (1). */
-  readonly shards?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
@@ -58,56 +45,8 @@ export interface OpenRuntime extends Runtime {
  * ```
  */
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
-  const opened: Database[] = [];
-  let folder: HeldFolder | undefined;
-  const release = async () => {
-    for (const database of opened) await database.close().catch(() => {});
-    folder?.release();
-  };
+  const { stores, readDatabase, release } = await openStores(options);
   try {
-    const isRemote = isServer(options.data);
-    const isMemory = options.data === ":memory:";
-    const shards = options.shards ?? 1;
-    const { storeAnswerMsMax: timeoutMs } = { ...defaultLimits, ...options.limits };
-    const access = { authToken: options.dataToken, timeoutMs };
-    if (isRemote && shards > 1 && !options.data.includes("{shard}")) {
-      throw new UnusableStoreError(
-        `Cannot use ${withoutSecrets(options.data)} for ${shards} shards: it has no {shard} in it`,
-      );
-    }
-    if (!isRemote && !isMemory) folder = holdFolder(options.data);
-    const shardFiles = folder ? shardFilesOf(options.data) : new Set<string>();
-    const stores: ShardStore[] = [];
-    for (let shard = 0; shard < shards; shard++) {
-      const name = folder
-        ? `${options.data}/shard-${shard}.db`
-        : options.data.replaceAll("{shard}", String(shard));
-      if (folder && !shardFiles.has(`shard-${shard}.db`) && await isUsed(folder, shardFiles)) {
-        // Not to be taken for a new one: its actors would begin again from nothing.
-        throw new UnusableStoreError(
-          `Cannot use ${options.data}: ${name} is not there, but other shards are`,
-        );
-      }
-      const url = folder?.databaseUrl(`shard-${shard}.db`) ?? (isMemory ? "file::memory:" : name);
-      const location = { url, ...access };
-      const database = folder ? await openDatabase(location.url) : openLibsqlDatabase(location);
-      opened.push(database);
-      const isFile = folder !== undefined;
-      stores.push(await openShardStore(database, { name: withoutSecrets(name), shard, shards, isFile }));
-    }
-    const readName = folder ? `${options.data}/read.db` : options.data.replaceAll("{shard}", "read");
-    const readLocation = {
-      url: folder?.databaseUrl("read.db") ?? (isMemory ? "file::memory:" : readName),
-      ...access,
-    };
-    const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
-    opened.push(readDatabase);
-    await openReadStore(readDatabase, {
-      name: withoutSecrets(readName),
-      shards,
-      isFile: folder !== undefined,
-      besideShard: isRemote && !options.data.includes("{shard}"),
-    });
     const runtime = await Runtime.start({ ...options, stores });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
@@ -132,52 +71,6 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     });
   } catch (error) {
     await release();
-    if (!(error instanceof DatabaseError)) throw error;
-    const message = `Cannot use ${withoutSecrets(options.data)}: ${error.message}`;
-    throw new UnusableStoreError(message, { cause: error });
-  }
-}
-
-/** Whether data lies on a server. @throws {UnusableStoreError} When no server is spoken to like that. */
-function isServer(data: string): boolean {
-  if (/^wss?:/.test(data)) {
-    throw new UnusableStoreError(`Cannot use ${withoutSecrets(data)}: use libsql:, https: or http:`);
-  }
-  return /^(libsql|https?):/.test(data);
-}
-
-/** An address as it may be shown: a token may be part of its query. */
-export function withoutSecrets(data: string): string {
-  return /^(libsql|https?|wss?):/.test(data)
-    ? data.replace(/[?#].*$/, "").replace(/^(\w+:\/\/)[^/]*@/, "$1")
-    : data;
-}
-
-/** Names of the shard files that a folder has. */
-function shardFilesOf(folder: string): Set<string> {
-  const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
-  return new Set(names.filter((name) => /^shard-\d+\.db$/.test(name)));
-}
-
-/** Whether any of these shards was ever used; a first start may have died before it had made them all. */
-async function isUsed(folder: HeldFolder, shardFiles: ReadonlySet<string>): Promise<boolean> {
-  for (const name of shardFiles) {
-    const database = openLibsqlDatabase({ url: folder.databaseUrl(name) });
-    const found = await database.execute({
-      sql: `SELECT 1 FROM events UNION ALL SELECT 1 FROM messages LIMIT 1`,
-    }).catch(() => [[1]]);
-    await database.close();
-    if (found.length > 0) return true;
-  }
-  return false;
-}
-
-async function openDatabase(url: string): Promise<Database> {
-  try {
-    return await openWorkerDatabase({ url });
-  } catch (error) {
-    throw new UnusableStoreError(`Cannot open ${url}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw toUnusable(error, options);
   }
 }

@@ -4,10 +4,11 @@
 import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
 import { errorMessage } from "./core/errors.ts";
-import { createRuntime, withoutSecrets } from "./create_runtime.ts";
+import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
+import { withoutSecrets } from "./open_stores.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
 
 if (import.meta.main) {

@@ -94,7 +94,7 @@ export class ActivityWorker {
       return;
     }
     this.#awaitExpiry(job);
-    this.#offer(job);
+    if (job.work.has(job.entry)) this.#offer(job);
     this.#pump();
   }
 
@@ -157,18 +157,23 @@ export class ActivityWorker {
     const { clock } = this.runtime;
     const { expiresAt } = job.entry.message;
     if (expiresAt === null) return;
-    this.#expiring.set(
-      job,
-      clock.after(expiresAt - clock.now(), () => {
-        this.#expiring.delete(job);
-        if (this.#attempts.has(entryKey(job.entry.message)) || this.#mayHaveTakenPlace(job)) return;
-        settled(job.work.expired(job.entry));
-        this.#waiting.get(job)?.();
-        this.#waiting.delete(job);
-        this.#lanes.refresh(job.key);
-        this.#pump();
-      }),
-    );
+    const expire = () => {
+      this.#expiring.delete(job);
+      this.#expire(job);
+    };
+    if (clock.now() >= expiresAt) this.#expire(job);
+    else this.#expiring.set(job, clock.after(expiresAt - clock.now(), expire));
+  }
+
+  #expire(job: Job): void {
+    const { entry, work, key } = job;
+    // What has begun may end; what is in doubt is found out about first.
+    if (this.#attempts.has(entryKey(entry.message)) || attemptsInDoubt(entry) > 0) return;
+    settled(work.expired(entry));
+    this.#waiting.get(job)?.();
+    this.#waiting.delete(job);
+    this.#lanes.refresh(key);
+    this.#pump();
   }
 
   /** A job has come to its end. */
@@ -209,7 +214,7 @@ export class ActivityWorker {
     if (!work.has(entry)) return false; // it has expired
     const asksFirst = this.#asksFirst(entry);
     if (attemptsInDoubt(entry) > 0 && !asksFirst && !this.#interrupted(job)) return false;
-    if (message.expiresAt !== null && runtime.clock.now() >= message.expiresAt && !asksFirst) {
+    if (this.#isTooLate(entry) && !asksFirst) {
       return this.#close(job, work.expired(entry));
     }
     let input: unknown;
@@ -255,8 +260,8 @@ export class ActivityWorker {
     return false;
   }
 
-  #mayHaveTakenPlace({ entry }: Job): boolean {
-    return attemptsInDoubt(entry) > 0;
+  #isTooLate({ message: { expiresAt } }: Job["entry"]): boolean {
+    return expiresAt !== null && this.runtime.clock.now() >= expiresAt;
   }
 
   /** Whether it is first to be asked if an earlier attempt took place; the same of what an operator redrives. */
@@ -339,6 +344,7 @@ export class ActivityWorker {
       error: errorMessage(error),
     });
     const recorded = isFree ? work.takeBack(entry) : work.failed(entry, error, delayMs);
+    if (this.#isTooLate(entry)) return work.expired(entry);
     if (!this.#isStopped) {
       if (activity.isOrdered) this.#lanes.putFirst(job.key, job);
       else this.#offer(job);

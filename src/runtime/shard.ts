@@ -111,7 +111,10 @@ export class Shard {
       store.engine,
       {
         committed: (events, outbox) => this.#onCommitted(events, outbox),
-        ready: () => this.#dispatcher.run(),
+        ready: () => {
+          this.work.resume();
+          this.#dispatcher.run();
+        },
         fenced: (error) => this.#stopServing("fenced", error),
         lost: (newHead) => this.#reload(newHead),
       },

@@ -24,6 +24,7 @@ export class Work {
   /** Told when all entries are void. True: for good; false: they are read again from the disk. */
   readonly dropped = new Signal<boolean>();
   readonly #entries = new Set<Entry>();
+  readonly #untold: Entry[] = [];
 
   constructor(private readonly owner: WorkOwner) {}
 
@@ -34,11 +35,20 @@ export class Work {
 
   add(entry: Entry): void {
     this.#entries.add(entry);
-    this.arrived.emit(entry);
+    // While the shard is loaded again, nothing may join a commit: the loading waits for what has.
+    if (this.owner.committer.isAccepting) this.arrived.emit(entry);
+    else this.#untold.push(entry);
+  }
+
+  /** Tells of what came while nothing could be begun. */
+  resume(): void {
+    if (this.#untold.length === 0 || !this.owner.committer.isAccepting) return;
+    for (const entry of this.#untold.splice(0)) this.arrived.emit(entry);
   }
 
   clear(isForGood: boolean): void {
     this.#entries.clear();
+    this.#untold.length = 0;
     this.dropped.emit(isForGood);
   }
 

@@ -66,7 +66,8 @@ export class RemoteWorld {
           data: this.data,
           shards: this.shards,
           clock: this.clock,
-          limits: { storeAnswerMsMax: 500, ...this.options.limits },
+          // Five seconds of this clock are a tenth of one.
+          limits: { storeAnswerMsMax: 2_000, queryMsMax: 1_000_000, ...this.options.limits },
         });
         this.#runtimes.push(runtime);
         return runtime;

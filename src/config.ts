@@ -47,6 +47,8 @@ export const defaultLimits = {
   readersMax: 20_000,
   /** A live stream with nothing to say sends a comment this often, so that a dead connection is noticed. */
   heartbeatMs: 15_000,
+  /** A live stream whose reader has not taken what it was given for so long is ended. */
+  readerStallMsMax: 30_000,
   /** Rows of one query's answer; more are cut off, and the answer says so. */
   queryRowsMax: 10_000,
   /** A query that takes longer is stopped: 503 `query-too-slow`. */

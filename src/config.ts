@@ -49,6 +49,8 @@ export const defaultLimits = {
   readersMax: 20_000,
   /** A live stream with nothing to say sends a comment this often, so that a dead connection is noticed. */
   heartbeatMs: 15_000,
+  /** A live stream whose reader has not taken what it was given for so long is ended. */
+  readerStallMsMax: 30_000,
   /** Rows of one query's answer; more are cut off, and the answer says so. */
   queryRowsMax: 10_000,
   /** A query that takes longer is stopped: 503 `query-too-slow`. */
@@ -74,6 +76,8 @@ export const defaultLimits = {
   webhookPausedMs: 60_000,
   /** How long a secret that was replaced still signs, too. */
   webhookSecretOverlapMs: 86_400_000,
+  /** A libSQL server that has not answered after so long is given up, and asked again. */
+  storeAnswerMsMax: 30_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };

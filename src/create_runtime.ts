@@ -13,7 +13,7 @@ import { Relay } from "./processors/relay.ts";
 import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
-import { openStores, type StoreOptions } from "./open_stores.ts";
+import { openStores, type StoreOptions, toUnusable } from "./open_stores.ts";
 
 /** How a runtime is put together. */
 export interface CreateRuntimeOptions extends StoreOptions {
@@ -92,6 +92,6 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     });
   } catch (error) {
     await release();
-    throw error;
+    throw toUnusable(error, options);
   }
 }

@@ -8,6 +8,7 @@ import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
+import { withoutSecrets } from "./open_stores.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
 
 if (import.meta.main) {
@@ -45,7 +46,7 @@ async function serve(config: Config): Promise<void> {
   const { hostname, port } = server.addr;
   log("info", "Folio is ready", {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
-    data: config.data,
+    data: withoutSecrets(config.data),
     shards: config.shards,
     modules: modules.map(({ name }) => name).join(","),
   });

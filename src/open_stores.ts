@@ -1,4 +1,5 @@
-import type { Database } from "./store/database.ts";
+import { defaultLimits, type Limits } from "./config.ts";
+import { type Database, DatabaseError } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
@@ -16,6 +17,8 @@ export interface StoreOptions {
   readonly dataToken?: string | undefined;
   /** Fixed once the store is made (1). */
   readonly shards?: number | undefined;
+  /** `storeAnswerMsMax` is what counts here. */
+  readonly limits?: Partial<Limits> | undefined;
 }
 
 /** The databases of a store, set up. */
@@ -36,10 +39,14 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
   };
   try {
     const { data, shards = 1 } = options;
-    if (typeof data === "string" && isRemote(data) && shards > 1 && !data.includes("{shard}")) {
-      throw new UnusableStoreError(`Cannot use ${data} for ${shards} shards: it has no {shard} in it`);
+    const isOnServer = typeof data === "string" && isRemote(data);
+    const besideShard = isOnServer && !data.includes("{shard}");
+    if (besideShard && shards > 1) {
+      throw new UnusableStoreError(
+        `Cannot use ${withoutSecrets(data)} for ${shards} shards: it has no {shard} in it`,
+      );
     }
-    if (typeof data === "string" && !isRemote(data) && data !== ":memory:") folder = holdFolder(data);
+    if (typeof data === "string" && !isOnServer && data !== ":memory:") folder = holdFolder(data);
     const shardFiles = folder ? shardFilesOf(String(data)) : new Set<string>();
     const isFile = folder !== undefined;
     const open = async (name: string) => {
@@ -57,32 +64,57 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
       stores.push(await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile }));
     }
     const readDatabase = await open("read");
-    await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile });
+    await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
     return { stores, readDatabase, release };
   } catch (error) {
     await release();
-    throw error;
+    throw toUnusable(error, options);
   }
 }
 
+/** What a database says of itself while it is opened is for whoever has named it. */
+export function toUnusable(error: unknown, { data }: StoreOptions): unknown {
+  if (!(error instanceof DatabaseError)) return error;
+  const name = typeof data === "string" ? withoutSecrets(data) : "the store";
+  return new UnusableStoreError(`Cannot use ${name}: ${error.message}`, { cause: error });
+}
+
+/** Whether data lies on a server. @throws {UnusableStoreError} When no server is spoken to like that. */
 function isRemote(data: string): boolean {
-  return /^(libsql|https?|wss?):/.test(data);
+  if (/^wss?:/.test(data)) {
+    throw new UnusableStoreError(`Cannot use ${withoutSecrets(data)}: use libsql:, https: or http:`);
+  }
+  return /^(libsql|https?):/.test(data);
+}
+
+/** An address as it may be shown: a token may be part of its query. */
+export function withoutSecrets(data: string): string {
+  return /^(libsql|https?|wss?):/.test(data)
+    ? data.replace(/[?#].*$/, "").replace(/^(\w+:\/\/)[^/]*@/, "$1")
+    : data;
 }
 
 /** What a database is called in messages: of a server, its URL. */
 function nameOf(database: string, data: StoreOptions["data"], folder: HeldFolder | undefined): string {
   if (typeof data !== "string") return database;
-  return folder ? `${data}/${database}.db` : data.replaceAll("{shard}", database.replace("shard-", ""));
+  return folder ? `${data}/${database}.db` : withoutSecrets(urlOf(database, data));
+}
+
+function urlOf(database: string, data: string): string {
+  return data.replaceAll("{shard}", database.replace("shard-", ""));
 }
 
 async function openDatabase(
   name: string,
-  { data, dataToken }: StoreOptions,
+  { data, dataToken, limits }: StoreOptions,
   folder: HeldFolder | undefined,
 ): Promise<Database> {
   if (typeof data === "function") return await data(name);
   if (data === ":memory:") return openLibsqlDatabase({ url: "file::memory:" });
-  if (!folder) return openLibsqlDatabase({ url: nameOf(name, data, folder), authToken: dataToken });
+  if (!folder) {
+    const { storeAnswerMsMax: timeoutMs } = { ...defaultLimits, ...limits };
+    return openLibsqlDatabase({ url: urlOf(name, data), authToken: dataToken, timeoutMs });
+  }
   const url = folder.databaseUrl(`${name}.db`);
   try {
     return await openWorkerDatabase({ url });

@@ -1,6 +1,11 @@
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { loadRegistry } from "../support/modules.ts";
+import { Findings } from "../verify/findings.ts";
+import { verifyFolder } from "../verify/folder.ts";
 import type { History } from "./history.ts";
 import type { Violations } from "./violations.ts";
+
+const crashModules = new URL("../../test/crash/modules/mod.ts", import.meta.url).href;
 
 /** Looks into the files themselves, once no server holds them. */
 export async function checkStore(
@@ -27,4 +32,7 @@ export async function checkStore(
     await expect(`SELECT max(idx) - min(idx) + 1 - count(*) FROM commits`, 0);
     await database.close();
   }
+  const findings = new Findings();
+  await verifyFolder(folder, await loadRegistry(crashModules), findings);
+  for (const { check, where, what } of findings.told) violations.add(`verify: ${check}: ${where}: ${what}`);
 }

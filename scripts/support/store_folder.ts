@@ -112,7 +112,7 @@ export async function identityOf(
 }
 
 /** @throws {ScriptError} When there is no such file: SQLite would make it. */
-async function openToRead(path: string): Promise<Database> {
+export async function openToRead(path: string): Promise<Database> {
   const isFile = await Deno.stat(path).then((info) => info.isFile, () => false);
   if (!isFile) throw new ScriptError(`Cannot use ${path}: there is no such file`);
   const database = openLibsqlDatabase({ url: fileUrl(path) });

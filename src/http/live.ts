@@ -24,7 +24,8 @@ export function frame(event: { id: string; type: string; data: unknown }): strin
 
 /**
  * Live streams of events. Each reads from the log when its reader has taken what it was given, so a slow
- * reader costs no memory; its place in the log is its own `Last-Event-ID`.
+ * reader costs no memory; its place in the log is its own `Last-Event-ID`. One that takes nothing for long is
+ * dropped, and may come back.
  */
 export class LiveStreams {
   readonly #endings = new Set<() => void>();
@@ -32,12 +33,12 @@ export class LiveStreams {
 
   constructor(
     private readonly clock: Clock,
-    private readonly limits: { readersMax: number; heartbeatMs: number },
+    private readonly limits: { readersMax: number; heartbeatMs: number; readerStallMsMax: number },
   ) {}
 
   /** @throws {FolioError} `too-many-readers`, `draining`. */
   respond(source: LiveSource): Response {
-    const { readersMax, heartbeatMs } = this.limits;
+    const { readersMax, heartbeatMs, readerStallMsMax } = this.limits;
     if (this.#isEnded) throw new FolioError("draining", "This process is stopping", {});
     if (this.#endings.size >= readersMax) {
       throw new FolioError("too-many-readers", `There are ${readersMax} live readers already`, {
@@ -82,20 +83,33 @@ export class LiveStreams {
       return undefined;
     };
 
+    // What the reader was given and has not taken yet is all that is held for it, and not for ever.
+    let taken = () => {};
+    const give = (controller: ReadableStreamDefaultController<Uint8Array>, text: string) => {
+      controller.enqueue(encoder.encode(text));
+      taken = this.clock.after(readerStallMsMax, () => {
+        end();
+        controller.error(new Error(`Reader has taken nothing for ${readerStallMsMax} ms`));
+      });
+    };
     const body = new ReadableStream<Uint8Array>({
-      start: (controller) => controller.enqueue(encoder.encode("retry: 1000\n\n")),
+      start: (controller) => give(controller, "retry: 1000\n\n"),
       async pull(controller) {
+        taken();
         try {
           const text = await nextText();
           if (text === undefined) controller.close();
-          else controller.enqueue(encoder.encode(text));
+          else give(controller, text);
         } catch (error) {
           // The log cannot be read: the reader comes back, and has its place.
           end();
           throw error;
         }
       },
-      cancel: end,
+      cancel() {
+        taken();
+        end();
+      },
     }, { highWaterMark: 1 });
     return respond(200, body, "text/event-stream", { "x-accel-buffering": "no" });
   }

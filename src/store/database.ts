@@ -13,6 +13,8 @@ export interface Statement {
 }
 
 export interface Database {
+  /** Whether it is on a server: what that says of its files is not about this machine. */
+  readonly isRemote?: boolean;
   /** Runs one statement by itself, outside of any transaction. */
   execute(statement: Statement): Promise<Row[]>;
   /**

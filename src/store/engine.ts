@@ -1,6 +1,6 @@
 import { apply, type Commit } from "./commit.ts";
 import { dropOldCommits, fencedMessage, insertCommit } from "./commits.ts";
-import { type Database, DatabaseError } from "./database.ts";
+import { type Database, DatabaseError, type SqlValue } from "./database.ts";
 
 /** Where a shard's order of commits has got to, and the counters that go on from there. */
 export interface Head {
@@ -66,6 +66,10 @@ const headQuery = `SELECT
   (SELECT coalesce(max(seq), 0) FROM outbox),
   coalesce((SELECT at FROM commits ORDER BY idx DESC LIMIT 1), 0)`;
 
+function unavailable(cause: unknown): UnavailableError {
+  return new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
+}
+
 const commitsPerRead = 64;
 
 /** The engine of one machine: the shard's own libSQL database keeps the order and holds the result. */
@@ -73,6 +77,8 @@ export class LocalEngine implements ShardEngine {
   readonly #database: Database;
   /** Tells this holder's epochs from those of others. */
   readonly #holder = crypto.randomUUID();
+  /** The newest epoch that it was told of as its own. */
+  #epoch = 0;
   #appended = Promise.withResolvers<void>();
 
   constructor(database: Database) {
@@ -88,7 +94,7 @@ export class LocalEngine implements ShardEngine {
       },
       { sql: headQuery },
     ], "write");
-    return headOf(rows?.[0]);
+    return this.#took(headOf(rows?.[0]));
   }
 
   async recover(): Promise<Head> {
@@ -102,7 +108,7 @@ export class LocalEngine implements ShardEngine {
       { sql: `SELECT value FROM meta WHERE key = 'holder'` },
     ], "write");
     if (holders?.[0]?.[0] !== this.#holder) throw new FencedError("Another holder has taken the shard");
-    return headOf(rows?.[0]);
+    return this.#took(headOf(rows?.[0]));
   }
 
   async head(): Promise<Head> {
@@ -119,17 +125,44 @@ export class LocalEngine implements ShardEngine {
         "write",
       );
     } catch (error) {
-      if (error instanceof DatabaseError && error.message.includes(fencedMessage)) {
-        throw new FencedError(
-          `Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`,
-          { cause: error },
-        );
-      }
-      throw new UnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+      const isFenced = error instanceof DatabaseError && error.message.includes(fencedMessage);
+      if (!isFenced) throw unavailable(error);
+      await this.#checkFenced(commit, error);
     }
     this.#appended.resolve();
     this.#appended = Promise.withResolvers();
     return commit.index;
+  }
+
+  #took(head: Head): Head {
+    this.#epoch = head.epoch;
+    return head;
+  }
+
+  /**
+   * A commit that is not the next one was not always overtaken by another holder. Over a network a request may
+   * be made twice, and arrive at any time: the commit itself, or a recovery that was given up for lost.
+   *
+   * @throws {FencedError | UnavailableError} Unless the commit is there already.
+   */
+  async #checkFenced(commit: Commit, cause: unknown): Promise<void> {
+    let head: Head;
+    let holder: SqlValue | undefined;
+    try {
+      const [heads, holders] = await this.#database.batch([
+        { sql: headQuery },
+        { sql: `SELECT value FROM meta WHERE key = 'holder'` },
+      ], "read");
+      [head, holder] = [headOf(heads?.[0]), holders?.[0]?.[0]];
+    } catch (error) {
+      throw unavailable(error);
+    }
+    if (head.index === commit.index && head.id === commit.id) return;
+    if (holder === this.#holder && head.epoch > this.#epoch) throw unavailable(cause);
+    throw new FencedError(
+      `Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`,
+      { cause },
+    );
   }
 
   async *read(

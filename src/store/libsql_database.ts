@@ -1,11 +1,14 @@
 import { type Client, createClient, LibsqlError } from "@libsql/client";
 import { type Database, DatabaseError, type Row, type SqlValue, type Statement } from "./database.ts";
 import { openFileDatabase, toBound } from "./file_database.ts";
+import { remoteFetch } from "./remote_fetch.ts";
 
 /** Where a database is: `file:…` on this machine, or `libsql:`, `http:`, `https:` on a server. */
 export interface DatabaseLocation {
   readonly url: string;
   readonly authToken?: string | undefined;
+  /** How long to wait for an answer of a server. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /**
@@ -19,20 +22,32 @@ export function openLibsqlDatabase(location: DatabaseLocation): Database {
 
 /** Opens a database by the client for servers, which takes the URL of a file, too. */
 export function openClientDatabase(location: DatabaseLocation): Database {
+  const isRemote = !location.url.startsWith("file:");
   const client = wrapErrorsSync(() =>
     createClient({
-      url: location.url,
+      url: isRemote ? withSlash(location.url) : location.url,
+      fetch: remoteFetch(location.timeoutMs),
       // Pragmas belong to a connection, and an in-memory database is one.
       concurrency: 1,
       ...(location.authToken === undefined ? {} : { authToken: location.authToken }),
     })
   );
+  const use = async <T>(work: () => Promise<T>) => {
+    if (client.closed) throw new DatabaseError("Database is closed", "CLOSED");
+    return await wrapErrors(work);
+  };
   return {
-    execute: (statement) => wrapErrors(async () => rowsOf(await client.execute(toLibsql(statement)))),
+    isRemote,
+    execute: (statement) => use(async () => rowsOf(await client.execute(toLibsql(statement)))),
     batch: (statements, mode) =>
-      wrapErrors(async () => (await client.batch(statements.map(toLibsql), mode)).map(rowsOf)),
+      use(async () => (await client.batch(statements.map(toLibsql), mode)).map(rowsOf)),
     close: () => Promise.resolve(client.close()),
   };
+}
+
+/** What the client asks for is relative to the path, whose last part would be left out without a slash. */
+function withSlash(url: string): string {
+  return url.replace(/^([^?#]*[^/?#])(?=[?#]|$)/, "$1/");
 }
 
 function toLibsql(statement: Statement) {
@@ -63,6 +78,8 @@ function wrapErrorsSync<T>(work: () => T): T {
 }
 
 function toDatabaseError(error: unknown): DatabaseError {
+  if (error instanceof DatabaseError) return error;
+  if (error instanceof LibsqlError && error.cause instanceof DatabaseError) return error.cause;
   if (error instanceof LibsqlError) return new DatabaseError(error.message, error.code, { cause: error });
   return new DatabaseError(error instanceof Error ? error.message : String(error), "UNKNOWN", {
     cause: error,

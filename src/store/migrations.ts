@@ -1,6 +1,6 @@
 import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
-import type { Database, Statement } from "./database.ts";
+import { type Database, DatabaseError, type Statement } from "./database.ts";
 import { createEvents } from "./events.ts";
 import { createMessages, extendMessages } from "./messages.ts";
 import { createOutbox } from "./outbox.ts";
@@ -97,7 +97,8 @@ async function readMeta(
   let tables: string[];
   try {
     const rows = await database.execute({ sql: `SELECT name FROM sqlite_schema WHERE type = 'table'` });
-    tables = rows.map(([table]) => String(table));
+    // Some servers keep tables of their own beside those of their users.
+    tables = rows.map(([table]) => String(table)).filter((table) => !/^(sqlite|libsql)_/.test(table));
   } catch (error) {
     throw new UnusableStoreError(`Cannot use ${name}: ${error instanceof Error ? error.message : error}`, {
       cause: error,
@@ -115,6 +116,9 @@ async function readMeta(
       rows.map(([key, value]) => [String(key), typeof value === "number" ? value : String(value)]),
     );
   } catch (error) {
-    throw new UnusableStoreError(`Cannot use ${name}: its meta table is not Folio's`, { cause: error });
+    // Only a statement that does not fit the table says something about the table.
+    const isOther = error instanceof DatabaseError && !/^SQLITE_(ERROR|UNKNOWN)$/.test(error.code);
+    const reason = isOther ? error.message : "its meta table is not Folio's";
+    throw new UnusableStoreError(`Cannot use ${name}: ${reason}`, { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import type { Database, Row, SqlValue, Statement } from "./database.ts";
 import type { Migration } from "./migrations.ts";
 
 /** Which generation of each projection's tables serves, which are being built, and how far each has come. */
-const createProjections = [
+const createProjections = (checkpoints: string) => [
   `CREATE TABLE projections (
     name TEXT PRIMARY KEY,
     generation INTEGER NOT NULL
@@ -22,7 +22,7 @@ const createProjections = [
     name TEXT NOT NULL,
     PRIMARY KEY (projection, generation, name)
   ) STRICT, WITHOUT ROWID`,
-  `CREATE TABLE checkpoints (
+  `CREATE TABLE ${checkpoints} (
     projection TEXT NOT NULL,
     generation INTEGER NOT NULL,
     shard INTEGER NOT NULL,
@@ -34,7 +34,19 @@ const createProjections = [
 /** A projection may be rebuilt without its earlier events: then it says where its own begin. */
 const addStart = [`ALTER TABLE generations ADD COLUMN starts_after TEXT NOT NULL DEFAULT '[]'`];
 
-export const readMigrations: readonly Migration[] = [createProjections, addStart];
+/** Of a read database by itself. */
+export const readMigrations: readonly Migration[] = [
+  createProjections("checkpoints"),
+  addStart,
+  [`ALTER TABLE checkpoints RENAME TO projection_checkpoints`],
+];
+
+/** Of read models beside a shard, in one database on a server: the shard's `checkpoints` are there already. */
+export const readMigrationsBesideShard: readonly Migration[] = [
+  createProjections("projection_checkpoints"),
+  addStart,
+  [],
+];
 
 /** One set of a projection's tables. */
 export interface Generation {
@@ -119,7 +131,7 @@ export async function createGeneration(
   ];
   if (!kept) {
     statements.push({
-      sql: `INSERT INTO checkpoints SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)`,
+      sql: `INSERT INTO projection_checkpoints SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)`,
       args: [...key, JSON.stringify([...generation.startsAfter])],
     });
   } else {
@@ -128,8 +140,8 @@ export async function createGeneration(
     }
     statements.push({
       // What the rows do not reflect yet must not be passed over.
-      sql: `INSERT INTO checkpoints SELECT ?1, ?2, value ->> 0, min(value ->> 1, coalesce((
-          SELECT position FROM checkpoints WHERE projection = ?1 AND generation = ?3 AND shard = value ->> 0
+      sql: `INSERT INTO projection_checkpoints SELECT ?1, ?2, value ->> 0, min(value ->> 1, coalesce((
+          SELECT position FROM projection_checkpoints WHERE projection = ?1 AND generation = ?3 AND shard = value ->> 0
         ), 0)) FROM json_each(?4)`,
       args: [...key, kept.generation, JSON.stringify([...kept.upTo])],
     });
@@ -183,7 +195,7 @@ async function dropStatements(
       args,
     });
     for (const [name] of tables) statements.push({ sql: `DROP TABLE IF EXISTS "${name}"` });
-    for (const table of ["checkpoints", "generation_tables", "generations"]) {
+    for (const table of ["projection_checkpoints", "generation_tables", "generations"]) {
       statements.push({ sql: `DELETE FROM ${table} WHERE projection = ? AND generation = ?`, args });
     }
   }
@@ -227,7 +239,7 @@ export async function readRows(
 ): Promise<{ rows: SqlValue[][]; checkpoints: Map<number, number> }> {
   const [found] = await database.execute({
     sql: `SELECT
-      (SELECT json_group_array(json_array(shard, position)) FROM checkpoints
+      (SELECT json_group_array(json_array(shard, position)) FROM projection_checkpoints
         WHERE projection = '${query.projection}' AND generation = ${query.generation}),
       (SELECT json_group_array(json_array(${query.columns.map(bracketed).join(", ")})) FROM (${
       selectRows(query)
@@ -245,7 +257,7 @@ function bracketed(column: string): string {
 
 function selectCheckpoints(projection: string, generation: number): Statement {
   return {
-    sql: `SELECT shard, position FROM checkpoints WHERE projection = ? AND generation = ?`,
+    sql: `SELECT shard, position FROM projection_checkpoints WHERE projection = ? AND generation = ?`,
     args: [projection, generation],
   };
 }
@@ -264,9 +276,9 @@ export function moveCheckpoint(
   to: number,
 ): Statement {
   return {
-    sql: `INSERT INTO checkpoints VALUES (?1, ?2, ?3, (
+    sql: `INSERT INTO projection_checkpoints VALUES (?1, ?2, ?3, (
         SELECT ?5 FROM generations WHERE projection = ?1 AND generation = ?2 AND ?4 = coalesce((
-          SELECT position FROM checkpoints WHERE projection = ?1 AND generation = ?2 AND shard = ?3
+          SELECT position FROM projection_checkpoints WHERE projection = ?1 AND generation = ?2 AND shard = ?3
         ), 0)
       )) ON CONFLICT (projection, generation, shard) DO UPDATE SET position = excluded.position`,
     args: [of.projection, of.generation, of.shard, from, to],

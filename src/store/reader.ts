@@ -27,14 +27,10 @@ interface Connection {
 
 /** The file that a database is in; undefined for one in memory or on a server. */
 export async function fileOf(database: Database): Promise<string | undefined> {
-  try {
-    const [main] = await database.execute({ sql: `PRAGMA database_list` });
-    return String(main?.[2] ?? "") || undefined;
-  } catch (error) {
-    // A server that does not tell is no file.
-    if (error instanceof DatabaseError) return undefined;
-    throw error;
-  }
+  // A server would name a file of its own machine.
+  if (database.isRemote) return undefined;
+  const [main] = await database.execute({ sql: `PRAGMA database_list` });
+  return String(main?.[2] ?? "") || undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Database } from "./database.ts";
 import { LocalEngine, type ShardEngine } from "./engine.ts";
 import { migrate, shardMigrations } from "./migrations.ts";
-import { readMigrations } from "./read_store.ts";
+import { readMigrations, readMigrationsBesideShard } from "./read_store.ts";
 
 /** A shard's storage: the engine that orders its commits, and the database that they are applied to. */
 export interface ShardStore {
@@ -55,14 +55,16 @@ export async function openShardStore(
 /**
  * Opens the read database, setting it up if it is new.
  *
+ * @param options `besideShard`: it lies in one database with the only shard.
  * @throws {UnusableStoreError} When it is not the read database of a store of so many shards.
  */
 export async function openReadStore(
   database: Database,
-  options: { name: string; shards: number; isFile: boolean },
+  options: { name: string; shards: number; isFile: boolean; besideShard?: boolean },
 ): Promise<void> {
   const identity = { application: "folio", kind: "read", shards: options.shards };
-  await migrate(database, options.name, identity, readMigrations, "read_meta");
+  const migrations = options.besideShard ? readMigrationsBesideShard : readMigrations;
+  await migrate(database, options.name, identity, migrations, "read_meta");
   // What a power cut takes from it is made again from the log.
   if (options.isFile) await prepare(database, "NORMAL");
 }

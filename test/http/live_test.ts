@@ -117,7 +117,7 @@ test("what is no stream is a problem, also to who asks for one", async () => {
 
 // Would catch a server that fills its memory for a reader who does not read.
 test("a slow reader is read nothing ahead of", async () => {
-  const server = await serve();
+  const server = await serve({ limits: { readerStallMsMax: 36_000_000 } });
   await server.post("/actors/ledger/l/burst", { count: 1_000 });
   let reads = 0;
   const { runtime } = server;
@@ -186,4 +186,35 @@ test("a stream whose log cannot be read breaks off, and its place is free again"
   const second = await open();
   expect(second.status).toBe(200);
   await second.body?.cancel();
+});
+
+// Would catch a reader that has stopped reading holding its place, and what was read for it, for ever.
+test("a reader that takes nothing for too long is dropped, and what is held for it; others go on", async () => {
+  const world = await World.start({ modules: [ledger], limits: { readerStallMsMax: 30_000, readersMax: 2 } });
+  const app = createApp(world.runtime);
+  const open = async () => {
+    const response = await app.request("/events", { headers: accept });
+    return { status: response.status, reader: response.body?.getReader() };
+  };
+  const [stalled, other] = [await open(), await open()];
+  const seen: string[] = [];
+  const reading = (async () => {
+    for (let part = await other.reader?.read(); part && !part.done; part = await other.reader?.read()) {
+      seen.push(new TextDecoder().decode(part.value));
+    }
+  })();
+  for (let n = 1; n <= 500; n++) await world.runtime.ask(ledger.ref("l").add({ n }));
+  await world.clock.advance("29s");
+  expect((await open()).status).toBe(503);
+  await world.clock.advance("2s");
+  await expect((async () => {
+    while (!(await stalled.reader?.read())?.done);
+  })()).rejects.toThrow("Reader has taken nothing for 30000 ms");
+  const again = await open();
+  expect(again.status).toBe(200);
+  await again.reader?.cancel();
+  await world.settle();
+  expect(seen.join("").match(/^event: Added$/gm)).toHaveLength(500);
+  await other.reader?.cancel();
+  await reading;
 });

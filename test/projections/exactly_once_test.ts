@@ -125,7 +125,14 @@ test("deleting the read database costs nothing but time", async () => {
   await read.settle();
   const before = await read.rows();
   for (
-    const table of ["sums__1", "projections", "generations", "generation_tables", "checkpoints", "read_meta"]
+    const table of [
+      "sums__1",
+      "projections",
+      "generations",
+      "generation_tables",
+      "projection_checkpoints",
+      "read_meta",
+    ]
   ) {
     await read.shared.look(`DROP TABLE ${table}`);
   }
@@ -140,7 +147,7 @@ test("rows that are ahead of the log are built anew", async () => {
   const read = await ReadWorld.start();
   await read.add("l1", 1, 2, 3);
   await read.settle();
-  await read.shared.look(`UPDATE checkpoints SET position = 99`);
+  await read.shared.look(`UPDATE projection_checkpoints SET position = 99`);
   await read.shared.look(`UPDATE sums__1 SET sum = 1000`);
   await read.crash();
   await read.projections.built();

@@ -60,7 +60,11 @@ const faults: [what: string, on: (write: Write, n: number) => unknown, error: Re
   ["breaks a constraint", (write) => (write(insert, ["x", 1]), write(insert, ["x", 1])), /UNIQUE/],
   ["breaks one of its columns", (write) => write(insert, ["x", null]), /NOT NULL/],
   ["names a table that is not there", (write) => write("DELETE FROM absent"), /no such table/],
-  ["touches Folio's checkpoints", (write) => write("UPDATE checkpoints SET position = 0"), /no such table/],
+  [
+    "touches Folio's checkpoints",
+    (write) => write("UPDATE projection_checkpoints SET position = 0"),
+    /no such table/,
+  ],
   ["names tables as the database has them", (write) => write("DELETE FROM other__2"), /no such table/],
   ["touches another projection's tables", (write) => write("DELETE FROM other"), /no such table/],
   [
@@ -190,5 +194,6 @@ test("tables of a projection that is no longer among the modules can be dropped,
   expect(await read.projections.drop("sums")).toBe(true);
   expect(await read.tables()).toEqual(["sums__2"]);
   expect(await read.projections.left()).toEqual([]);
-  expect(await read.shared.look("SELECT count(*) FROM checkpoints WHERE projection = 'sums'")).toEqual([[0]]);
+  expect(await read.shared.look("SELECT count(*) FROM projection_checkpoints WHERE projection = 'sums'"))
+    .toEqual([[0]]);
 });

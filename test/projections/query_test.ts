@@ -62,7 +62,7 @@ test.each([
   `SELECT ledger FROM sums; DELETE FROM sums`,
   `SELECT ledger FROM sums) LIMIT 1; DELETE FROM sums; --`,
   `SELECT ledger FROM sums) UNION ALL SELECT ledger FROM (SELECT ledger FROM sums`,
-  `SELECT projection AS ledger FROM checkpoints`,
+  `SELECT projection AS ledger FROM projection_checkpoints`,
   `SELECT name AS ledger FROM generation_tables`,
   `SELECT ledger FROM other`,
   `SELECT value AS ledger FROM read_meta`,

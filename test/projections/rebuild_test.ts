@@ -142,7 +142,7 @@ test("a build that a crash has ended goes on from its checkpoint", async () => {
   await read.settle();
   await read.settle();
   expect(batches).toBe(3);
-  const [row] = await read.shared.look(`SELECT position FROM checkpoints WHERE generation = 2`);
+  const [row] = await read.shared.look(`SELECT position FROM projection_checkpoints WHERE generation = 2`);
   // The write that was on its way when the process died may have gone through.
   expect(Number(row?.[0])).toBeGreaterThanOrEqual(2_000);
   expect(Number(row?.[0])).toBeLessThan(4_500);

@@ -25,9 +25,14 @@ export class ServerProcess {
   readonly ended: Promise<Deno.CommandStatus>;
   url = "";
 
-  constructor(env: Readonly<Record<string, string>>, options: { cwd?: string } = {}) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", main],
+  /** @param options `under`: the words of a command that is given the server's as its last ones. */
+  constructor(
+    env: Readonly<Record<string, string>>,
+    { under = [], ...options }: { cwd?: string; under?: readonly string[] } = {},
+  ) {
+    const [program = "", ...args] = [...under, Deno.execPath(), "run", "--allow-all", main];
+    this.#child = new Deno.Command(program, {
+      args,
       env: { ...unset, FOLIO_PORT: "0", NO_COLOR: "1", ...env },
       stdin: "null",
       stdout: "piped",
@@ -104,7 +109,7 @@ export class ServerProcess {
 /** Starts a server, and waits until it serves. */
 export async function start(
   env: Readonly<Record<string, string>>,
-  options: { cwd?: string } = {},
+  options: { cwd?: string; under?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   const server = new ServerProcess(env, options);
   server.url = (await server.logged("Folio is ready")).url ?? "";

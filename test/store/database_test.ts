@@ -144,6 +144,11 @@ describe.each(databaseKinds)("a database $kind", ({ open }) => {
     const select = { sql: `SELECT ?1, ?2` };
     const given = [[1, "a"], [2], [], [null, "b"]];
     for (const args of given) {
+      if (database.isRemote && args.length < 2) {
+        // The protocol leaves it to the server, and calls it an error.
+        expect(await failureOf(database.execute({ ...select, args }))).toBeInstanceOf(DatabaseError);
+        continue;
+      }
       const rows = await database.execute({ ...select, args });
       expect(rows).toEqual([[args[0] ?? null, args[1] ?? null]]);
     }

@@ -7,12 +7,20 @@ import type { EventRow } from "../../src/store/events.ts";
 import type { MessageRow } from "../../src/store/messages.ts";
 import { openShardStore, type ShardStore } from "../../src/store/shard_store.ts";
 import { openWorkerDatabase } from "../../src/store/worker_database.ts";
+import { HranaServer, type HranaServerOptions } from "../support/hrana/server.ts";
 
 /** A folder that is gone when the test is over. */
 export function temporaryFolder(): string {
   const path = Deno.makeTempDirSync({ prefix: "folio-test-" });
   onTestFinished(() => Deno.removeSync(path, { recursive: true }));
   return path;
+}
+
+/** A libSQL server that is gone when the test is over. */
+export async function startHranaServer(options?: HranaServerOptions): Promise<HranaServer> {
+  const server = await HranaServer.start(options);
+  onTestFinished(() => server.stop());
+  return server;
 }
 
 /** The implementations of the port, each of which has to pass the same tests. */
@@ -36,6 +44,11 @@ export const databaseKinds: { kind: string; isFile: boolean; open: () => Promise
     kind: "in a file on a worker thread",
     isFile: true,
     open: () => openWorkerDatabase({ url: `file:${temporaryFolder()}/test.db` }),
+  },
+  {
+    kind: "on a server",
+    isFile: false,
+    open: async () => openLibsqlDatabase({ url: (await startHranaServer()).url }),
   },
 ];
 

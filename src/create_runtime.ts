@@ -1,7 +1,9 @@
 import type { Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
+import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
+import { StepError } from "./core/step.ts";
 import { Activities } from "./processors/activities.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
@@ -106,6 +108,15 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const activities = new Activities(runtime);
     const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors, activities];
     for (const processor of processors) await processor.start();
+    // A step of a saga may fail before the saga awaits it, which must not end the process.
+    const onUnhandled = (event: PromiseRejectionEvent) => {
+      if (!(event.reason instanceof StepError)) return;
+      event.preventDefault();
+      runtime.log("warn", "Step of a saga failed before it was awaited", {
+        error: errorMessage(event.reason),
+      });
+    };
+    globalThis.addEventListener("unhandledrejection", onUnhandled);
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
@@ -114,6 +125,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;
+        globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

@@ -24,17 +24,6 @@ export const systemClock: Clock = {
     wait(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   },
-  soon(callback) {
-    if (soon.push(callback) > 1) return;
-    // A message is a task of its own, and needs no time as a timeout does. An open channel would keep the process.
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      for (const wake of soon.splice(0)) wake();
-    };
-    port2.postMessage(null);
-  },
+  // Not a message of a `MessageChannel`: its task may come before promises have come to rest.
+  soon: (callback) => void setImmediate(callback),
 };
-
-/** What waits for the next task. */
-const soon: (() => void)[] = [];

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
+import { INTERNAL_PREFIX } from "../core/saga_actor.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { activityPaths } from "./openapi_activities.ts";
@@ -30,6 +31,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
   for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
+      if (name.startsWith(INTERNAL_PREFIX)) continue;
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
         parameters: parametersOf("key"),
         post: commandOperation(actor, name, command, schemas),

@@ -116,8 +116,12 @@ test("whatever a saga does and whatever happens to it, it does what its code say
           if (what === "lost") engine?.plan(...plan, "before");
           if (what === "answer lost") engine?.plan(...plan, "after");
           await world.clock.advance(seconds * 1_000);
-          if (what === "restart") await world.restart();
-          else if (engine?.isDead) await world.crash();
+          if (engine?.isDead) await world.crash();
+          else if (what === "restart") {
+            // A stop in good order waits for its last commit.
+            engine?.killAt(Infinity, "before");
+            await world.restart();
+          }
         }
         await world.crash();
         await world.clock.advance("1h");

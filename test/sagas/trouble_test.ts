@@ -63,7 +63,32 @@ test("the status is what is on disk, also while a turn goes on", async () => {
   expect(await status).toMatchObject({ status: "running", version: 2 });
 });
 
-test("what fails without anybody waiting for it yet does not end the process", async () => {
+// Would catch a server that one saga ends, and ends again after each restart.
+test("a part of a saga that fails before it is awaited does not end the process", async () => {
+  const program = `
+    import { createRuntime, saga } from "folio";
+    import { z } from "zod";
+    const ask = (step) => step.ask("x", { type: "nope", key: "1", command: "y", input: {} });
+    const loose = saga("loose", { input: z.object({}), run: async (step) => {
+      const part = (async () => await ask(step))();
+      await step.sleep("1ms");
+      return await part.catch((error) => error.code);
+    } });
+    await using runtime = await createRuntime({ modules: [loose], data: ":memory:" });
+    await runtime.sagas.start("loose", "1", {});
+    console.log((await runtime.sagas.ended("loose", "1", 10_000)).output);
+  `;
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", program],
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  expect({ code, output: new TextDecoder().decode(stdout) }).toEqual({
+    code: 0,
+    output: "unknown-actor-type\n",
+  });
+});
+
+test("a step that fails before it is awaited fails where it is awaited", async () => {
   const world = await startWorld(saga("loose", {
     input: z.object({}),
     run: async (step) => {

@@ -13,7 +13,6 @@ import { checkJson, type TurnInput, type TurnResult } from "./turn.ts";
 /** What comes of a turn of a saga: what comes of any, or that its code does not fit its journal. */
 export type SagaTurnResult = TurnResult | { readonly kind: "stopped"; readonly error: Error };
 
-const SIGNALS_MAX = 1_000;
 const DEADLINE = "deadline";
 
 /**
@@ -104,16 +103,14 @@ export class SagaTurn {
 
   async #signal(input: unknown): Promise<void> {
     const { name, payload } = sagaCommands.signal.parse(input);
-    const { journal, saga, turn } = this.#instance;
+    const { journal, saga, turn, world: { limits: { sagaSignalsMax } } } = this.#instance;
     if (journal.status !== "running") turn.reject("ended", { status: journal.status });
     const schema = saga.signals?.get(name);
     if (saga.signals && !schema) turn.reject("unknown-signal", { signal: name });
     this.#checkSignal(name, () => schema?.parse(payload));
     const waiting = journal.pending.values().find(({ started }) => started.signal === name);
     if (!waiting) {
-      if (journal.signals.length >= SIGNALS_MAX) {
-        turn.reject("too-many-signals", { signalsMax: SIGNALS_MAX });
-      }
+      if (journal.signals.length >= sagaSignalsMax) turn.reject("too-many-signals", { sagaSignalsMax });
       return this.#instance.emit("SignalReceived", { name, payload });
     }
     const run = await this.#liveRun();

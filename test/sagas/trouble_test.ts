@@ -127,3 +127,15 @@ test("an input that does not fit starts nothing", async () => {
   });
   expect(await world.runtime.sagas.status("typed", "1")).toBeUndefined();
 });
+
+test("signals that nothing waits for are kept up to a limit", async () => {
+  const world = await World.start({ modules: [desk, two], limits: { sagaSignalsMax: 2 } });
+  const { sagas } = world.runtime;
+  await sagas.start("two", "1", {});
+  const codes = [];
+  for (let i = 0; i < 3; i++) {
+    const answer = await sagas.signal("two", "1", "any", i);
+    codes.push(answer.ok ? "ok" : answer.rejection.code);
+  }
+  expect(codes).toEqual(["ok", "ok", "too-many-signals"]);
+});

@@ -84,7 +84,7 @@ interface Methods<Input, Output, Signals extends SignalSchemas> {
    *
    * @throws {FolioClientError} `already-started` when it was started with another input.
    */
-  start(input: Input, options?: SagaOptions): Promise<SagaInfo<Output>>;
+  start(input: Input, options?: SagaOptions): Promise<{ readonly status: SagaStatusName }>;
   /** As it is now; undefined if it was never started. */
   status(options?: { readonly signal?: AbortSignal | undefined }): Promise<SagaInfo<Output> | undefined>;
   /**
@@ -135,7 +135,7 @@ export function sagaClient(transport: Transport, saga: string, id: string): Meth
     return { status };
   };
   return {
-    start: async (input, options) => (await post("", input, options)).body as SagaInfo,
+    start: (input, options) => taken(post("", input, options)),
     status: ({ signal } = {}) =>
       read(undefined, signal).catch((error) => {
         if (error instanceof FolioClientError && error.code === "no-events") return undefined;

@@ -225,7 +225,7 @@ function startOperation(
       202: {
         description: "It is on disk, and goes on: ask at `Location`.",
         headers: headersOf("Folio-Message-Id", "Folio-Correlation-Id", "Folio-Position", "Location"),
-        ...jsonBody(whole),
+        ...jsonBody({ $ref: "#/components/schemas/SagaTaken" }),
       },
       ...posted,
     },

@@ -2,6 +2,7 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { FolioError, issuesOf } from "../core/errors.ts";
 import { canonicalJson } from "../core/json.ts";
+import type { SagaStatusName } from "../core/saga.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SagaAnswer, SagaRequestOptions, SagaStatus } from "../runtime/sagas.ts";
 import { json } from "./problem.ts";
@@ -28,18 +29,17 @@ export function sagaRoutes(app: Hono, runtime: Runtime): void {
     const input = await readJson(c, runtime);
     checkFits(sagas.definition(name).input, input, `saga ${name}`);
     const answer = await sagas.start(name, id, input, options);
-    const started = headersOf(answer, headers);
     if (!answer.ok && !await isSame(runtime, name, id, input)) {
       throw new FolioError("already-started", `${name}/${id} was started with another input`, {
         saga: name,
         id,
       });
     }
-    const status = await sagas.ended(name, id, waitMs);
-    if (!status) throw notStarted(name, id);
-    const location = { location: `/sagas/${encodeURIComponent(name)}/${encodeURIComponent(id)}` };
-    const isOver = waitMs > 0 && isEnd(status);
-    return json(isOver ? 200 : 202, sagaView(status), { ...started, ...(isOver ? {} : location) });
+    // Looking at its steps costs more than starting it: only for whom wants to know.
+    const status = waitMs > 0 || !answer.ok ? await sagas.ended(name, id, waitMs) : undefined;
+    if (waitMs > 0 && status && isEnd(status)) return json(200, sagaView(status), headersOf(answer, headers));
+    const now = answer.ok ? answer.reply.status : "running";
+    return accepted(answer, status?.status ?? now, { name, id, headers });
   });
 
   app.get("/sagas/:name/:id", async (c) => {
@@ -129,16 +129,21 @@ function headersOf(answer: SagaAnswer, headers: SagaRequest["headers"]): Record<
   };
 }
 
+type Of = Pick<SagaRequest, "name" | "id" | "headers">;
+
+/** It is on disk, and goes on. */
+function accepted(answer: SagaAnswer, status: SagaStatusName, { name, id, headers }: Of): Response {
+  const { actor, messageId } = answer;
+  return json(202, { saga: name, id, actor, status, messageId }, {
+    ...headersOf(answer, headers),
+    location: `/sagas/${encodeURIComponent(name)}/${encodeURIComponent(id)}`,
+  });
+}
+
 /** The answer to a signal and the like: what follows from it goes on after it. */
-function taken(answer: SagaAnswer, { name, id, headers }: Pick<SagaRequest, "name" | "id" | "headers">) {
-  if (answer.ok) {
-    const location = `/sagas/${encodeURIComponent(name)}/${encodeURIComponent(id)}`;
-    const { status } = answer.reply;
-    return json(202, { saga: name, id, actor: answer.actor, status, messageId: answer.messageId }, {
-      ...headersOf(answer, headers),
-      location,
-    });
-  }
+function taken(answer: SagaAnswer, of: Of): Response {
+  if (answer.ok) return accepted(answer, answer.reply.status, of);
+  const { name, id } = of;
   const { code: rejection, details } = answer.rejection;
   if (rejection === "not-started") throw notStarted(name, id);
   throw new FolioError("rejected", `${name}/${id} does not take this: ${rejection}`, { rejection, details });

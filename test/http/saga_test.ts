@@ -26,7 +26,13 @@ describe.each([1, 4])("with %i shards", (shards) => {
     expect(started.status).toBe(202);
     expect(started.headers.get("location")).toBe("/sagas/transfer/t1");
     expect(started.headers.get("folio-message-id")).toMatch(/./);
-    expect(started.body).toMatchObject({ saga: "transfer", id: "t1", actor: "transfer/t1" });
+    expect(started.body).toEqual({
+      saga: "transfer",
+      id: "t1",
+      actor: "transfer/t1",
+      status: "running",
+      messageId: started.headers.get("folio-message-id"),
+    });
     await served.clock.advance("1s");
     const ended = await served.get("/sagas/transfer/t1");
     expect(ended.status).toBe(200);
@@ -91,7 +97,9 @@ test("the same id and input again is the same instance; another input is refused
   const wait = { prefer: "wait=10" };
   await whenSettled(served, served.post("/sagas/transfer/t1", input, wait));
   const again = await served.post("/sagas/transfer/t1", { amount: 30, to: "bob", from: "alice" }, wait);
-  expect(again).toMatchObject({ status: 200, body: { status: "completed" } });
+  expect(again).toMatchObject({ status: 200, body: { status: "completed", result: { transferred: 30 } } });
+  const late = await served.post("/sagas/transfer/t1", input);
+  expect(late).toMatchObject({ status: 202, body: { status: "completed" } });
   expect(await balanceOf(served, "alice")).toBe(70);
   const other = await served.post("/sagas/transfer/t1", { ...input, amount: 31 }, wait);
   expectProblem(other, 409, "already-started");

@@ -46,6 +46,9 @@ const segment = fc.oneof(
     "open",
     "say",
     "work",
+    "transfer",
+    "follow-up",
+    "replied",
   ),
   weird,
   fc.string({ maxLength: 20 }).map((text) => encodeURIComponent(text.toWellFormed())),
@@ -59,7 +62,19 @@ const knownPath = fc.constantFrom(
 const path = fc.oneof(knownPath, fc.array(segment, { maxLength: 6 }).map((parts) => `/${parts.join("/")}`));
 
 const name = fc.oneof(
-  fc.constantFrom("after", "limit", "type", "actor", "command", "error", "version", "at", "x"),
+  fc.constantFrom(
+    "after",
+    "limit",
+    "name",
+    "status",
+    "type",
+    "actor",
+    "command",
+    "error",
+    "version",
+    "at",
+    "x",
+  ),
   weird,
 );
 const value = fc.oneof(
@@ -124,8 +139,11 @@ const body = fc.oneof(
     "null",
     '{"by":1}',
     '{"label":"l"}',
-    '{"owner":"o"}',
+    '{"owner":"o","from":"a","to":"b","amount":1,"email":"a@example.com"}',
     '{"input":{"by":2}}',
+    '{"from":"a","to":"b","amount":1}',
+    '{"email":"a@example.com"}',
+    '{"reason":"r"}',
     '{"limit":1}',
     '{"url":"https://192.0.2.1/"}',
   ),
@@ -142,7 +160,10 @@ const wild = fc.record({ method, path, query, headers, body });
 /** A command that fits, with one thing about it that may not. */
 const nearlyRight = fc.record({
   method: fc.constant("POST"),
-  path: fc.constantFrom("/actors/counter/c/increment", "/actors/worker/w/work", "/actors/account/a/open"),
+  path: fc.constantFrom(
+    ...["/actors/counter/c/increment", "/actors/worker/w/work", "/actors/account/a/open"],
+    ...["/sagas/transfer/t", "/sagas/follow-up/f"],
+  ),
   query: fc.constant(""),
   headers: fc.oneof(
     fc.constantFrom<Record<string, string>>({}, { prefer: "respond-async" }, { "folio-delay": "1s" }, {
@@ -152,8 +173,8 @@ const nearlyRight = fc.record({
   ),
   // One in three does not fit its schema: answers of 422 are then not left to the wild requests' chance.
   body: fc.constantFrom(
-    '{"by":1,"label":"l","owner":"o"}',
-    '{"by":2,"label":"l","owner":"p"}',
+    '{"by":1,"label":"l","owner":"o","from":"a","to":"b","amount":1,"email":"a@example.com"}',
+    '{"by":2,"label":"l","owner":"p","from":"a","to":"b","amount":2,"email":"b@example.com"}',
     '{"by":0,"label":1,"owner":""}',
   ),
 });

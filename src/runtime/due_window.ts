@@ -6,21 +6,35 @@ export interface DueKey {
   readonly order: number | string;
 }
 
+/** What is read at once. */
+export interface DuePage {
+  readonly after: DueKey;
+  readonly upTo: number;
+  readonly limit: number;
+}
+
 /** Where what falls due is read from, and where it goes. */
 export interface DueOwner<T> {
   keyOf(item: T): DueKey;
-  /** Stored items with `after` < key and at <= `upTo`, soonest first; waits for what is being written. */
-  read(page: { after: DueKey; upTo: number; limit: number }): Promise<T[]>;
+  /**
+   * Stored items with `after` < key and at <= `upTo`, soonest first; waits for what is being written.
+   * `reached`: how far, where there may be more.
+   */
+  read(page: DuePage): Promise<{ items: T[]; reached: DueKey | undefined }>;
+  /** When the first stored item after a time is due; undefined where there is none. */
+  next(after: number): Promise<number | undefined>;
   due(item: T): void;
   failed(error: unknown): void;
 }
 
 /** Items of one read. */
 const ITEMS_PER_READ = 10_000;
+const RETRY_DELAY_MS = 1_000;
 
 /**
  * Hands things over when their time comes. Millions may wait on the disk; in memory are those up to
- * `#heldUntil`, which moves on by a window at a time, or by as many as are read at once.
+ * `#heldUntil`, which moves on by a window at a time, or by as many as are read at once. While nothing on the
+ * disk comes near, the disk is left alone.
  *
  * Invariant: an item up to `#heldUntil` is in memory or has been handed over; a later one is on the disk, or on
  * its way there. One that is read while it is added stands here twice: `due` must take the second as nothing.
@@ -32,6 +46,8 @@ export class DueWindow<T> {
   /** Whether the last read brought as much as one may, and there may be more up to its end. */
   #isPartial = false;
   #isReading = false;
+  /** No item on the disk after `#heldUntil` is due before this. */
+  #nextAt = -Infinity;
   #cancelTimer: () => void = () => {};
   #timerAt = Infinity;
   #cancelWindow: () => void = () => {};
@@ -62,30 +78,32 @@ export class DueWindow<T> {
     this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
     this.#isReading = true;
     try {
-      const items = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
-      const last = items.at(-1);
-      this.#isPartial = last !== undefined && items.length === ITEMS_PER_READ;
-      if (last !== undefined && this.#isPartial) this.#heldUntil = this.owner.keyOf(last);
+      this.#nextAt = Infinity; // `add` makes it sooner, also while this reads
+      const { items, reached } = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
+      this.#isPartial = reached !== undefined;
+      if (reached) this.#heldUntil = reached;
       for (const item of items) this.#push(item);
+      const next = reached ? reached.at : await this.owner.next(upTo);
+      this.#nextAt = Math.min(this.#nextAt, next ?? Infinity);
     } catch (error) {
       this.#heldUntil = after; // the next run reads this window again
+      this.#nextAt = -Infinity;
       throw error;
     } finally {
       this.#isReading = false;
     }
   }
 
-  /** Reads each half window from now on, and sooner when there is more than one read brings. */
+  /** From now on, reads half a window before what comes next on the disk. */
   start(): void {
-    this.#readAfter(this.windowMs / 2);
-  }
-
-  #readAfter(delayMs: number): void {
-    if (this.#stopped) return;
     this.#cancelWindow();
+    // What is held comes first; when half of it is gone, there is another read.
+    if (this.#stopped || this.#nextAt === Infinity) return;
+    if (this.#isPartial && this.held > ITEMS_PER_READ / 2) return;
+    const delayMs = this.#nextAt === -Infinity
+      ? RETRY_DELAY_MS
+      : this.#nextAt - this.windowMs / 2 - this.clock.now();
     this.#cancelWindow = this.clock.after(delayMs, async () => {
-      // What is held comes first; when half of it is gone, there will be another read.
-      if (this.#isPartial && this.held > ITEMS_PER_READ / 2) return this.start();
       try {
         await this.runOnce();
       } catch (error) {
@@ -103,9 +121,21 @@ export class DueWindow<T> {
 
   /** @returns Whether it is held in memory now; otherwise the disk has it until a later window. */
   add(item: T): boolean {
-    if (isSooner(this.#heldUntil, this.owner.keyOf(item))) return false;
-    this.#push(item);
-    return true;
+    const key = this.owner.keyOf(item);
+    const upTo = this.clock.now() + this.windowMs;
+    // Nothing on the disk lies between what is held and the end of the window: it can begin now.
+    if (!this.#isReading && this.#nextAt > upTo && upTo > this.#heldUntil.at) {
+      this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
+    }
+    if (!isSooner(this.#heldUntil, key)) {
+      this.#push(item);
+      return true;
+    }
+    if (key.at < this.#nextAt) {
+      this.#nextAt = key.at;
+      if (!this.#isReading) this.start();
+    }
+    return false;
   }
 
   #push(item: T): void {
@@ -158,7 +188,7 @@ export class DueWindow<T> {
         this.owner.due(first);
       }
       this.#setTimer();
-      if (this.#isPartial && this.held <= ITEMS_PER_READ / 2) this.#readAfter(0);
+      if (this.#isPartial && !this.#isReading) this.start();
     });
   }
 }

@@ -11,7 +11,7 @@ import { Signal } from "../core/signal.ts";
 import type { Commit } from "../store/commit.ts";
 import type { Head } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
-import { readMessagesById, readPending } from "../store/messages.ts";
+import { nextDeliveryAt, readMessagesById, readPending } from "../store/messages.ts";
 import { countOutbox } from "../store/outbox.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { Activation } from "./activation.ts";
@@ -484,8 +484,12 @@ export class Shard {
         const records = await readPending(this.store.database, this.number, page);
         const entries = records.map((record) => Entry.fromRecord(record));
         // What was read for a memory that has been dropped since must not stand in the way of the new one.
-        return delays === this.#delays ? entries.filter((entry) => this.#remember(entry)) : [];
+        if (delays !== this.#delays) return { items: [], reached: undefined };
+        const items = entries.filter((entry) => this.#remember(entry));
+        const last = records.length === limit ? records.at(-1) : undefined;
+        return { items, reached: last && { at: last.deliverAt, order: last.seq } };
       },
+      next: (after) => nextDeliveryAt(this.store.database, after),
       due: (entry) => this.#enqueue(entry),
       failed: (error) =>
         this.world.log("error", "Delayed messages cannot be read", { error: errorMessage(error) }),

@@ -1,8 +1,8 @@
 import type { Message } from "../core/message.ts";
 import type { ShardStore } from "../store/shard_store.ts";
-import { readTimers, type Timer, timerKey } from "../store/timers.ts";
+import { nextTimerAt, readTimers, type Timer, timerKey } from "../store/timers.ts";
 import type { Committer } from "./committer.ts";
-import { DueWindow } from "./due_window.ts";
+import { type DueKey, type DuePage, DueWindow } from "./due_window.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { World } from "./shard.ts";
 import type { TimerChange } from "./turn.ts";
@@ -40,6 +40,7 @@ export class Timers {
     this.#window = new DueWindow<Timer>(clock, limits.delayWindowMs, {
       keyOf: ({ dueAt, id }) => ({ at: dueAt, order: id }),
       read: (page) => this.#read(page),
+      next: (after) => nextTimerAt(owner.store.database, after),
       due: (timer) => this.#due(timer),
       failed: (error) => owner.failed(error),
     }, { at: -Number.MAX_SAFE_INTEGER, order: "" });
@@ -86,19 +87,21 @@ export class Timers {
     this.#held.delete(key);
   }
 
-  async #read(page: Parameters<typeof readTimers>[1]): Promise<Timer[]> {
+  async #read(page: DuePage): Promise<{ items: Timer[]; reached: DueKey | undefined }> {
     const changed = this.#changed = new Set();
     try {
       await this.owner.committer.flushed();
       const timers = await readTimers(this.owner.store.database, page);
-      if (this.#isStopped) return [];
-      return timers.filter((timer) => {
+      if (this.#isStopped) return { items: [], reached: undefined };
+      const items = timers.filter((timer) => {
         const key = timerKey(timer);
         // What has been changed since the read began is as the change has left it.
         if (changed.has(key) || this.#held.has(key)) return false;
         this.#held.set(key, timer);
         return true;
       });
+      const last = timers.length === page.limit ? timers.at(-1) : undefined;
+      return { items, reached: last && { at: last.dueAt, order: last.id } };
     } finally {
       this.#changed = undefined;
     }

@@ -220,6 +220,15 @@ export function readPending(
   );
 }
 
+/** When the first message after a time is to be delivered. */
+export async function nextDeliveryAt(database: Database, after: number): Promise<number | undefined> {
+  const [row] = await database.execute({
+    sql: `SELECT min(deliver_at) FROM messages WHERE status IN ('queued', 'retrying') AND deliver_at > ?`,
+    args: [after],
+  });
+  return typeof row?.[0] === "number" ? row[0] : undefined;
+}
+
 /** Which dead letters: all, or those of an actor type, an actor, a command. */
 export interface DeadLetterFilter {
   readonly type?: string | undefined;

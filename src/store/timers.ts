@@ -74,6 +74,15 @@ export function readTimers(
   });
 }
 
+/** When the first timer after a time is due. */
+export async function nextTimerAt(database: Database, after: number): Promise<number | undefined> {
+  const [row] = await database.execute({
+    sql: `SELECT min(due_at) FROM timers WHERE due_at > ?`,
+    args: [after],
+  });
+  return typeof row?.[0] === "number" ? row[0] : undefined;
+}
+
 /** Timers of one actor, soonest first. */
 export function readTimersOf(database: Database, actor: string, limit: number): Promise<Timer[]> {
   return query(database, {

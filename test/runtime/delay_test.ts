@@ -97,10 +97,31 @@ test("a window that could not be read is read again", async () => {
   const world = await start();
   await world.runtime.send(alice.add({ n: 1 }), { deliverAt: world.clock.now() + 80_000 });
   at(world.databases, 0).readFailures = 1;
-  await world.clock.advance("30s");
-  expect(world.logged.filter((line) => line.includes("Delayed messages cannot be read"))).toHaveLength(1);
   await world.clock.advance("50s");
+  expect(world.logged.filter((line) => line.includes("Delayed messages cannot be read"))).toHaveLength(1);
+  await world.clock.advance("30s");
   expect(await entries(world)).toEqual([1]);
+});
+
+// Would catch a clock that looks at the disk again and again while nothing is to come.
+test("while nothing comes near, the disk is left alone", async () => {
+  const world = await start();
+  const now = world.clock.now();
+  await world.runtime.send(alice.add({ n: 1 }), { deliverAt: now + 20 * 3_600_000 });
+  const { execute } = at(world.databases, 0);
+  let reads = 0;
+  at(world.databases, 0).execute = (statement) => {
+    reads++;
+    return execute(statement);
+  };
+  await world.clock.advance("19h");
+  expect(reads).toBe(0);
+  // One that comes soon does not wait for a look at the disk, and hides nothing behind it.
+  await world.runtime.send(alice.add({ n: 2 }), { deliverAt: now + 19 * 3_600_000 + 5_000 });
+  await world.clock.advance("5s");
+  expect([await entries(world), reads]).toEqual([[2], 0]);
+  await world.clock.advance("1h");
+  expect(await entries(world)).toEqual([2, 1]);
 });
 
 test("a delayed message whose commit is lost was not accepted, and one that is on disk is delivered", async () => {

@@ -12,6 +12,7 @@ import { benchOverHttp } from "./bench/over_http.ts";
 import { benchProjections } from "./bench/projection_bench.ts";
 import { benchReadYourWrites } from "./bench/read_your_writes.ts";
 import { benchShards } from "./bench/shards.ts";
+import { benchSagas } from "./bench/saga_bench.ts";
 import { benchTimers } from "./bench/timer_bench.ts";
 import { endChildren } from "./support/child.ts";
 
@@ -23,6 +24,7 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   e: { about: "projections, against a bare loop", run: benchProjections },
   f: { about: "activities, against a bare loop", run: benchActivities },
   g: { about: "timers, against bare commits", run: benchTimers },
+  s: { about: "sagas, against their bare rows", run: benchSagas },
   q: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 

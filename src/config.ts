@@ -23,6 +23,8 @@ export const defaultLimits = {
   commitTurnsMax: 1_000,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
   commitBytesMax: 4_194_304,
+  /** Requests that have arrived together may take so long, together; those behind are refused: 503 `overloaded`. */
+  overloadMsMax: 100,
   /** Actors held in memory in one shard; beyond it the least recently used are passivated. */
   activationsMax: 20_000,
   /** An actor not used for so long is passivated. */

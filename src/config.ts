@@ -19,6 +19,8 @@ export const defaultLimits = {
   turnEventsMax: 1_000,
   /** Messages sent by one turn; beyond it the turn fails. */
   turnSendsMax: 1_000,
+  /** Signals of one saga instance that nothing has waited for yet; beyond it they are rejected. */
+  sagaSignalsMax: 1_000,
   /** Turns and admissions in one commit; beyond it they wait for the next. */
   commitTurnsMax: 1_000,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
@@ -59,6 +61,25 @@ export const defaultLimits = {
   queryWaitMsMax: 10_000,
   /** A libSQL server that has not answered after so long is given up, and asked again. */
   storeAnswerMsMax: 30_000,
+  /** Webhooks; beyond it 409 `too-many-webhooks`. */
+  webhooksMax: 100,
+  /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */
+  webhookPendingMax: 500,
+  /** Deliveries that are being tried at the same time. */
+  webhookRequestsMax: 100,
+  /** A receiver that has not answered after so long counts as failed. */
+  webhookTimeoutMs: 20_000,
+  /** Of a receiver's answer; more is not read. */
+  webhookResponseBytesMax: 1_024,
+  /** Attempts of one delivery, then it is a dead letter: with the delays below, some three days. */
+  webhookAttemptsMax: 19,
+  /** After the first failure of a delivery; doubled after each further one, up to the second figure. */
+  webhookRetryMs: 5_000,
+  webhookRetryMsMax: 43_200_000,
+  /** Deliveries of a webhook that is paused look so often whether it still is. */
+  webhookPausedMs: 60_000,
+  /** How long a secret that was replaced still signs, too. */
+  webhookSecretOverlapMs: 86_400_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };
@@ -79,6 +100,7 @@ const environment = z.object({
   )
     .optional(),
   FOLIO_MODULES: z.string().min(1).default("./actors/mod.ts"),
+  FOLIO_WEBHOOKS_ALLOW_PRIVATE: z.enum(["true", "false"]).default("false"),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -96,6 +118,8 @@ export interface Config {
   readonly token: string | undefined;
   /** Path of the module whose default export lists the modules to run. */
   readonly modules: string;
+  /** Whether webhooks may be sent to addresses that are not public: this machine, its network. */
+  readonly webhooksAllowPrivate: boolean;
   readonly log: "debug" | "info" | "warn" | "error";
 }
 
@@ -132,6 +156,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     shards: env.FOLIO_SHARDS,
     token: env.FOLIO_TOKEN,
     modules: env.FOLIO_MODULES,
+    webhooksAllowPrivate: env.FOLIO_WEBHOOKS_ALLOW_PRIVATE === "true",
     log: env.FOLIO_LOG,
   };
 }

@@ -1,13 +1,16 @@
-import type { Limits } from "./config.ts";
+import { defaultLimits, type Limits } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
+import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
 import type { Log } from "./core/log.ts";
 import { Activities } from "./processors/activities.ts";
+import { StepError } from "./core/step.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
+import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AnyModule } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { openStores, type StoreOptions, toUnusable } from "./open_stores.ts";
@@ -16,9 +19,12 @@ import { openStores, type StoreOptions, toUnusable } from "./open_stores.ts";
 export interface CreateRuntimeOptions extends StoreOptions {
   readonly modules: readonly AnyModule[];
   readonly limits?: Partial<Limits> | undefined;
+  readonly webhooks?: Omit<WebhooksOptions, "limits"> | undefined;
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
+  /** Whether activities are performed and schedules begun (true); otherwise they wait for another process. */
+  readonly performs?: boolean | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
@@ -26,6 +32,7 @@ export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
   readonly activities: Activities;
+  readonly webhooks: Webhooks;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -47,23 +54,37 @@ export interface OpenRuntime extends Runtime {
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
   const { stores, readDatabase, release } = await openStores(options);
   try {
-    const runtime = await Runtime.start({ ...options, stores });
+    const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
+    const runtime = await Runtime.start({ ...options, stores, builtIn: webhooks.modules });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
+    const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
-      ...[new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules],
-      activities,
+      ...[new Relay(runtime), new Pruner(runtime), projections, reactors],
+      // Webhooks before activities: a delivery has to know what has become of its webhook.
+      ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
+    // A step of a saga may fail before the saga awaits it, which must not end the process.
+    const onUnhandled = (event: PromiseRejectionEvent) => {
+      if (!(event.reason instanceof StepError)) return;
+      event.preventDefault();
+      runtime.log("warn", "Step of a saga failed before it was awaited", {
+        error: errorMessage(event.reason),
+      });
+    };
+    globalThis.addEventListener("unhandledrejection", onUnhandled);
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
       activities,
+      webhooks,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;
+        globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

@@ -33,6 +33,7 @@ async function serve(config: Config): Promise<void> {
     data: config.data,
     dataToken: config.dataToken,
     shards: config.shards,
+    webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
   });
   const app = createApp(runtime, { token: config.token, shedsLoad: true });

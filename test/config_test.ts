@@ -13,6 +13,7 @@ test("without any variable everything has its default, and only this machine is 
     shards: 1,
     token: undefined,
     modules: "./actors/mod.ts",
+    webhooksAllowPrivate: false,
     log: "info",
   });
 });
@@ -35,6 +36,7 @@ test("every setting can be set", () => {
     FOLIO_SHARDS: "256",
     FOLIO_TOKEN: token,
     FOLIO_MODULES: "/srv/mod.ts",
+    FOLIO_WEBHOOKS_ALLOW_PRIVATE: "true",
     FOLIO_LOG: "debug",
   })).toEqual({
     host: "0.0.0.0",
@@ -44,6 +46,7 @@ test("every setting can be set", () => {
     shards: 256,
     token,
     modules: "/srv/mod.ts",
+    webhooksAllowPrivate: true,
     log: "debug",
   });
 });
@@ -53,6 +56,7 @@ test.each([
   ["FOLIO_PORT", "65536"],
   ["FOLIO_PORT", "-1"],
   ["FOLIO_PORT", "80.5"],
+  ["FOLIO_WEBHOOKS_ALLOW_PRIVATE", "yes"],
   ["FOLIO_SHARDS", "0"],
   ["FOLIO_SHARDS", "257"],
   ["FOLIO_SHARDS", "1.5"],

@@ -212,7 +212,7 @@ async function checkStates(
     }
     if (way === "as it is") {
       await sim.dropDerived();
-      await sim.advance("5m");
+      await sim.advance("1m");
     }
     const { rows } = await sim.until(
       sim.begin((runtime) => runtime.projections.query("totals", "all", {}, { waitMs: 5_000 })),

@@ -104,7 +104,10 @@ export class LiveStreams {
       controller.enqueue(encoder.encode(text));
       taken = this.clock.after(readerStallMsMax, () => {
         end();
-        controller.error(new Error(`Reader has taken nothing for ${readerStallMsMax} ms`));
+        const error = new Error(`Reader has taken nothing for ${readerStallMsMax} ms`);
+        // The server prints it, and where it was made tells nobody anything.
+        error.stack = `A live reader was dropped: ${error.message}`;
+        controller.error(error);
       });
     };
     const body = new ReadableStream<Uint8Array>({

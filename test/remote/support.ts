@@ -19,6 +19,7 @@ export function fastClock(): Clock {
   return {
     now: () => start + Math.floor((performance.now() - begun) * 50),
     after: (delayMs, callback) => systemClock.after(delayMs / 50, callback),
+    soon: (callback) => systemClock.soon(callback),
   };
 }
 

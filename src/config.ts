@@ -25,6 +25,8 @@ export const defaultLimits = {
   commitTurnsMax: 1_000,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
   commitBytesMax: 4_194_304,
+  /** Requests that have arrived together may take so long, together; those behind are refused: 503 `overloaded`. */
+  overloadMsMax: 100,
   /** Actors held in memory in one shard; beyond it the least recently used are passivated. */
   activationsMax: 20_000,
   /** An actor not used for so long is passivated. */
@@ -57,6 +59,8 @@ export const defaultLimits = {
   queryMsMax: 5_000,
   /** A query that asks for a token is answered 503 `projection-behind` after so long. */
   queryWaitMsMax: 10_000,
+  /** A libSQL server that has not answered after so long is given up, and asked again. */
+  storeAnswerMsMax: 30_000,
   /** Webhooks; beyond it 409 `too-many-webhooks`. */
   webhooksMax: 100,
   /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */
@@ -76,8 +80,6 @@ export const defaultLimits = {
   webhookPausedMs: 60_000,
   /** How long a secret that was replaced still signs, too. */
   webhookSecretOverlapMs: 86_400_000,
-  /** A libSQL server that has not answered after so long is given up, and asked again. */
-  storeAnswerMsMax: 30_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };

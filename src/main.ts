@@ -36,7 +36,7 @@ async function serve(config: Config): Promise<void> {
     webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
   });
-  const app = createApp(runtime, { token: config.token });
+  const app = createApp(runtime, { token: config.token, shedsLoad: true });
   const server = listen(config, app.fetch);
   const signals = ["SIGINT", "SIGTERM"] as const;
   const { promise: told, resolve: tell } = Promise.withResolvers<string>();

@@ -51,6 +51,7 @@ export interface ErrorFields {
   "message-mismatch": { id: string };
   "mailbox-full": { actor: string; depthMax: number };
   "shard-full": { shard: number; depthMax: number };
+  "overloaded": Record<never, never>;
   "too-many-readers": { readersMax: number };
   "handler-failed": { actor: string };
   "unknown-projection": { projection: string };

@@ -11,6 +11,7 @@ import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
 import { healthRoutes } from "./health_routes.ts";
 import { LiveStreams } from "./live.ts";
+import { loadGate } from "./load_gate.ts";
 import { logRoutes } from "./log_routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -35,6 +36,8 @@ export type ServedRuntime = Runtime & {
 export interface AppOptions {
   /** What clients must send as `Authorization: Bearer`; without one, only this machine's own requests get in. */
   readonly token?: string | undefined;
+  /** Whether requests are refused that have come while too many others wait, `overloadMsMax`. */
+  readonly shedsLoad?: boolean | undefined;
 }
 
 /**
@@ -68,6 +71,7 @@ export function createApp(
     }
     return problem(error);
   });
+  if (options.shedsLoad) app.use(loadGate(runtime.limits.overloadMsMax));
   app.use(guard(options.token));
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);

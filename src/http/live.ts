@@ -17,6 +17,9 @@ export interface LiveSource {
 
 const encoder = new TextEncoder();
 
+/** What is handed on at once, roughly: whoever writes to the socket holds some of these. */
+const CHUNK_CHARS = 65_536;
+
 /** One event in the format of server-sent events (WHATWG HTML, 9.2). */
 export function frame(event: { id: string; type: string; data: unknown }): string {
   return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`;
@@ -46,6 +49,8 @@ export class LiveStreams {
       });
     }
     let isOver = false;
+    /** What has been read and not been handed on yet. */
+    let ready: string[] = [];
     let wake = () => {};
     let hasNews = true;
     const unsubscribe = source.subscribe(() => {
@@ -54,6 +59,7 @@ export class LiveStreams {
     });
     const end = () => {
       isOver = true;
+      ready = [];
       this.#endings.delete(end);
       unsubscribe();
       wake();
@@ -67,15 +73,24 @@ export class LiveStreams {
           resolve();
         };
       });
+    const take = () => {
+      let text = "";
+      let taken = 0;
+      while (taken < ready.length && text.length < CHUNK_CHARS) text += ready[taken++];
+      ready = ready.slice(taken);
+      return text;
+    };
     /** What to send next, or undefined when the stream is over. */
     const nextText = async (): Promise<string | undefined> => {
+      if (ready.length > 0 && !isOver) return take();
       const heartbeatAt = this.clock.now() + heartbeatMs;
       while (!isOver) {
         if (hasNews) {
           hasNews = false;
           const frames = await source.next();
           hasNews ||= frames === undefined || frames.length > 0; // there may be more
-          if (frames && frames.length > 0) return frames.join("");
+          ready = frames ?? [];
+          if (ready.length > 0) return take();
         } else await newsWithin(heartbeatAt - this.clock.now());
         // Also when there is much news, none of it for this reader.
         if (this.clock.now() >= heartbeatAt) return `: still here\nid: ${source.reached()}\n\n`;
@@ -89,7 +104,10 @@ export class LiveStreams {
       controller.enqueue(encoder.encode(text));
       taken = this.clock.after(readerStallMsMax, () => {
         end();
-        controller.error(new Error(`Reader has taken nothing for ${readerStallMsMax} ms`));
+        const error = new Error(`Reader has taken nothing for ${readerStallMsMax} ms`);
+        // The server prints it, and where it was made tells nobody anything.
+        error.stack = `A live reader was dropped: ${error.message}`;
+        controller.error(error);
       });
     };
     const body = new ReadableStream<Uint8Array>({

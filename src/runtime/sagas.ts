@@ -109,6 +109,12 @@ export class Sagas {
 
   /** Undefined where it was never started. @throws {FolioError} `unknown-saga`, `malformed`. */
   async status(saga: string, id: string): Promise<SagaStatus | undefined> {
+    const found = await this.#look(saga, id);
+    return found && { ...found, attempts: await this.#attempts(found) };
+  }
+
+  /** The status without what has to be looked up on the disk. */
+  async #look(saga: string, id: string): Promise<Omit<SagaStatus, "attempts"> | undefined> {
     this.definition(saga);
     this.runtime.registry.actor(saga, id);
     const actor = `${saga}/${id}`;
@@ -118,7 +124,6 @@ export class Sagas {
     const view = state as SagaView;
     const { status: recorded, ...rest } = view;
     const status = stopped === undefined && recorded !== "new" ? recorded : "stopped";
-    const attempts = await this.#attempts(view);
     return {
       saga,
       id,
@@ -127,7 +132,6 @@ export class Sagas {
       status,
       ...(stopped === undefined ? {} : { stopped }),
       ...rest,
-      attempts,
     };
   }
 
@@ -148,8 +152,8 @@ export class Sagas {
     try {
       while (true) {
         const changed = new Promise<void>((resolve) => wake = resolve);
-        const status = await this.status(saga, id);
-        if (isOver || (status && isEnd(status.status))) return status;
+        const found = await this.#look(saga, id);
+        if (isOver || (found && isEnd(found.status))) return await this.status(saga, id);
         await changed;
       }
     } finally {
@@ -188,7 +192,7 @@ export class Sagas {
   }
 
   /** Of the newest steps; what is not kept any more is left out. */
-  async #attempts({ steps }: SagaView): Promise<Record<string, number>> {
+  async #attempts({ steps }: Pick<SagaView, "steps">): Promise<Record<string, number>> {
     const sent = steps.flatMap(({ to, messageId, compensation }) => [{ to, messageId }, compensation ?? {}]);
     const newest = sent.filter(({ messageId }) => messageId !== undefined).slice(-ATTEMPTS_MAX);
     const attempts: Record<string, number> = {};

@@ -1,0 +1,90 @@
+/** Small versions of `deno task soak`: the real server under load, over real sockets, for seconds. */
+import { Hono } from "hono";
+import { expect, test } from "vitest";
+import { runOverload } from "../../scripts/soak/overload.ts";
+import { runReaders, runSlowReader } from "../../scripts/soak/readers.ts";
+import { SoakServer } from "../../scripts/soak/server.ts";
+import { growthOf, runSteady } from "../../scripts/soak/steady.ts";
+import { createRuntime } from "../../src/create_runtime.ts";
+import { createApp } from "../../src/http/app.ts";
+import { loadGate } from "../../src/http/load_gate.ts";
+import { problem } from "../../src/http/problem.ts";
+import modules from "../../scripts/soak/modules.ts";
+
+// Would catch a descriptor or a stream that is left behind by each request of some kind.
+test("under a steady mixed load nothing grows, and nothing fails", async () => {
+  await using server = await SoakServer.start();
+  const steady = await runSteady(server, { seconds: 8, connections: 8 });
+  expect(steady.requests).toBeGreaterThan(200);
+  expect(growthOf(steady)).toEqual([]);
+}, 60_000);
+
+test("a thousand idle readers cost little, are told their news, and leave nothing behind", async () => {
+  await using server = await SoakServer.start();
+  const readers = await runReaders(server, 1_000);
+  expect(readers).toMatchObject({ opened: 1_000, told: 20 });
+  expect(readers.bytesEach).toBeLessThan(150_000);
+  expect(readers.descriptors.after).toBeLessThanOrEqual(readers.descriptors.before + 200);
+}, 60_000);
+
+// Would catch memory being filled for a reader that never reads: sockets here, and buffers between here and there.
+test("a reader that reads nothing is dropped, with most of what it asked for unread", async () => {
+  const folder = Deno.makeTempDirSync();
+  const runtime = await createRuntime({ modules, data: folder, limits: { readerStallMsMax: 1_500 } });
+  const app = createApp(runtime);
+  const http = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen: () => {},
+    onError: () => new Response(),
+  }, app.fetch);
+  const { port } = http.addr;
+  const server = Object.create(SoakServer.prototype, {
+    url: { value: `http://127.0.0.1:${port}` },
+    usage: { value: () => ({ rssBytes: Deno.memoryUsage().rss, descriptors: 0 }) },
+  }) as SoakServer;
+  const slow = await runSlowReader(server, { megabytes: 40, waitMs: 4_000 });
+  expect(slow).toMatchObject({ isDropped: true });
+  expect(slow.bytes).toBeLessThan(30_000_000);
+  await runtime.drain();
+  await http.shutdown();
+  await runtime[Symbol.asyncDispose]();
+  Deno.removeSync(folder, { recursive: true });
+}, 60_000);
+
+// Would catch a backlog that is worked off to the end, long after those who wait have gone.
+test("three times too much work is refused in time, and what is accepted is answered soon", async () => {
+  await using server = await SoakServer.start();
+  const overload = await runOverload(server, { seconds: 6 });
+  expect(overload.refused).toBeGreaterThan(0);
+  expect(overload.accepted).toBeGreaterThan(0);
+  expect(overload.acceptedP99Ms).toBeLessThan(8_000);
+  expect(overload.recoveredAfterMs).toBeLessThan(15_000);
+}, 60_000);
+
+test("the gate lets a burst through, refuses when it lasts, and opens when it is over", async () => {
+  const app = new Hono();
+  app.use(loadGate(5));
+  app.onError((error) => problem(error));
+  const busy = (ms: number) => {
+    for (const end = performance.now() + ms; performance.now() < end;);
+  };
+  app.get("*", (c) => {
+    busy(4);
+    return c.text("done");
+  });
+  const moment = async (path: string, requests: number) => {
+    const answers = await Promise.all(Array.from({ length: requests }, () => app.request(path)));
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+    return answers.filter(({ status }) => status === 503).length;
+  };
+  expect(await moment("/", 20)).toBe(0);
+  let refused = 0;
+  for (const end = performance.now() + 2_000; performance.now() < end && refused === 0;) {
+    refused = await moment("/", 20);
+  }
+  expect(refused).toBeGreaterThan(0);
+  expect(await moment("/health/live", 20)).toBe(0);
+  for (let n = 0; n < 3; n++) await moment("/", 1);
+  expect(await moment("/", 20)).toBe(0);
+});

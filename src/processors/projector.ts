@@ -287,6 +287,7 @@ export class Projector {
   }
 
   async #write(shard: Shard, handled: readonly Handled[], to: number): Promise<void> {
+    const startedAt = this.runtime.clock.now();
     const statements: Statement[] = [];
     for (const { writes } of handled) statements.push(...writes);
     const of = { projection: this.projection.name, generation: this.generation, shard: shard.number };
@@ -298,6 +299,8 @@ export class Projector {
       throw error;
     }
     this.#positions.set(shard.number, to);
+    const ids = () => handled.map(({ event }) => event.messageId);
+    this.runtime.observer?.projected?.(this.projection.name, ids(), startedAt);
     this.changed();
   }
 

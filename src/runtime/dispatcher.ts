@@ -156,6 +156,7 @@ export class Dispatcher {
 
   #handle(activation: Activation, entry: Entry): void {
     const { message } = entry;
+    const { world, shard } = this.owner;
     if (activation.loadError !== undefined || !activation.actor) {
       return this.#failed(activation, entry, activation.loadError);
     }
@@ -172,6 +173,7 @@ export class Dispatcher {
         position: this.#position,
       });
     }
+    world.observer?.began?.(message, shard, entry.attempts + 1);
     const result = runTurn(activation.actor, {
       key: activation.key,
       state: activation.state,
@@ -270,6 +272,7 @@ export class Dispatcher {
     open.releases.push({
       durable: () => {
         this.owner.settled(entry);
+        this.owner.world.observer?.settled?.(entry.message, outcome.status);
         for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
       },
       lost: (error) => {
@@ -277,7 +280,13 @@ export class Dispatcher {
       },
     });
     this.#tell(entry, outcome);
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, outcome.status);
     committer.flushSoon();
+  }
+
+  /** An attempt of an activity begins. */
+  beganWork(entry: Entry): void {
+    this.owner.world.observer?.began?.(entry.message, this.owner.shard, entry.attempts);
   }
 
   /** An activity is done. */
@@ -293,6 +302,7 @@ export class Dispatcher {
       this.owner.left();
       return this.#bury(entry, error);
     }
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying", error);
     entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
   }
@@ -333,6 +343,7 @@ export class Dispatcher {
       `${activation.name} is at version ${version}, not ${expected}`,
       { expected, version },
     );
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "rejected", error);
     // The version may not be on disk yet, and whoever is told of it will rely on it.
     this.#leave(activation);
     entry.outcome = { status: "rejected", rejection: error.code, version, position: this.#position };
@@ -350,6 +361,7 @@ export class Dispatcher {
     const { message } = entry;
     const fields = { shard, actor: message.actor, command: message.command, messageId: message.id };
     if (!entry.durable) {
+      world.observer?.ended?.(message, shard, "failed", error);
       if (isFull(error)) return this.#giveUp(activation, entry, error);
       world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
       return this.#giveUp(
@@ -371,6 +383,7 @@ export class Dispatcher {
     entry.status = "retrying";
     entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
+    world.observer?.ended?.(message, shard, "retrying", error);
     this.#hold(activation, delayMs);
     world.log("warn", "Handler failed, will be tried again", {
       ...fields,
@@ -390,6 +403,7 @@ export class Dispatcher {
     entry.nextAttemptAt = null;
     this.store(entry);
     this.#tell(entry, { status: "dead", error });
+    this.owner.world.observer?.ended?.(message, this.owner.shard, "dead", error);
     this.owner.world.log("error", "Message became a dead letter", {
       shard: this.owner.shard,
       actor: message.actor,
@@ -398,7 +412,11 @@ export class Dispatcher {
       attempts: entry.attempts,
       error: errorMessage(error),
     });
-    this.owner.committer.open.releases.push({ durable: () => this.owner.settled(entry), lost: () => {} });
+    const durable = () => {
+      this.owner.settled(entry);
+      this.owner.world.observer?.settled?.(message, "dead");
+    };
+    this.owner.committer.open.releases.push({ durable, lost: () => {} });
   }
 
   /** Drops a message that is not kept; nothing of it is recorded. */

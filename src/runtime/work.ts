@@ -56,6 +56,7 @@ export class Work {
     entry.attempts++;
     entry.status = "retrying";
     entry.nextAttemptAt = leaseUntil;
+    this.owner.dispatcher.beganWork(entry);
     this.owner.dispatcher.store(entry);
     return this.owner.committer.flushed();
   }

@@ -1,6 +1,7 @@
 import type { Limits } from "../../src/config.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { RecordedEvent } from "../../src/core/event.ts";
+import type { Observer } from "../../src/core/observer.ts";
 import type { MessageRecord } from "../../src/core/message.ts";
 import type { Message } from "../../src/core/message.ts";
 import type { AnyModule } from "../../src/runtime/registry.ts";
@@ -19,6 +20,7 @@ export interface WorldOptions {
   readonly shards?: number;
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
+  readonly observer?: Observer;
 }
 
 /** A store in memory, and the runtime that runs on it now. Time stands still unless `clock` is advanced. */
@@ -117,11 +119,11 @@ export class World {
       return { ...store, engine: new FaultyEngine(new LocalEngine(database)) };
     }));
     this.engines = stores.map(({ engine }) => engine);
-    const { limits } = this.options;
+    const { limits, observer } = this.options;
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     };
-    this.#runtime = await Runtime.start({ modules, stores, clock, ids: this.#ids, limits, log });
+    this.#runtime = await Runtime.start({ modules, stores, clock, ids: this.#ids, limits, log, observer });
   }
 }
 

@@ -53,6 +53,17 @@ export const defaultLimits = {
   queryMsMax: 5_000,
   /** A query that asks for a token is answered 503 `projection-behind` after so long. */
   queryWaitMsMax: 10_000,
+  /** How often it is looked for what an operator should be told. */
+  alertEveryMs: 15_000,
+  /** A queue is said to grow when so many wait, and more of them in the newer half of this window. */
+  alertQueueDepthMin: 100,
+  alertQueueWindowMs: 300_000,
+  /** A projection or reactor may be behind by so much. */
+  alertLagMsMax: 60_000,
+  /** What is asked of an activity may wait for so long. */
+  alertActivityAgeMsMax: 300_000,
+  /** The circuit of an activity may be open for so long. */
+  alertCircuitOpenMsMax: 60_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };
@@ -73,6 +84,7 @@ const environment = z.object({
   )
     .optional(),
   FOLIO_MODULES: z.string().min(1).default("./actors/mod.ts"),
+  FOLIO_ALERT_WEBHOOK: z.url({ protocol: /^https?$/ }).optional(),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -90,6 +102,8 @@ export interface Config {
   readonly token: string | undefined;
   /** Path of the module whose default export lists the modules to run. */
   readonly modules: string;
+  /** Told of each alert, by POST. */
+  readonly alertWebhook: string | undefined;
   readonly log: "debug" | "info" | "warn" | "error";
 }
 
@@ -126,6 +140,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     shards: env.FOLIO_SHARDS,
     token: env.FOLIO_TOKEN,
     modules: env.FOLIO_MODULES,
+    alertWebhook: env.FOLIO_ALERT_WEBHOOK,
     log: env.FOLIO_LOG,
   };
 }

@@ -1,13 +1,15 @@
 import type { Limits } from "./config.ts";
-import type { Clock } from "./core/clock.ts";
+import { type Clock, systemClock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
-import type { Log } from "./core/log.ts";
+import { type Log, silentLog } from "./core/log.ts";
+import { Observation, type ObserveOptions } from "./observe/observation.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
-import type { AnyModule } from "./runtime/registry.ts";
+import type { AlertMonitor, MetricsPage } from "./runtime/observation.ts";
+import { type AnyModule, Registry } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import type { Database } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
@@ -31,12 +33,17 @@ export interface CreateRuntimeOptions {
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
+  /** Metrics and alerts; `false` for none. */
+  readonly observe?: ObserveOptions | false | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
 export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
+  /** Undefined where `observe` is false. */
+  readonly metrics: MetricsPage | undefined;
+  readonly alerts: AlertMonitor | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -98,18 +105,33 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const readDatabase = folder ? await openDatabase(readLocation.url) : openLibsqlDatabase(readLocation);
     opened.push(readDatabase);
     await openReadStore(readDatabase, { name: readName, shards, isFile: folder !== undefined });
-    const runtime = await Runtime.start({ ...options, stores });
+    const { observe = {}, clock = systemClock, log = silentLog } = options;
+    const observation = observe ? new Observation(new Registry(options.modules), clock) : undefined;
+    const runtime = await Runtime.start({ ...options, stores, observer: observation?.observer });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const processors = [new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules];
     for (const processor of processors) await processor.start();
+    const watched = observation?.watch({
+      clock,
+      get isDraining() {
+        return runtime.isDraining;
+      },
+      shards: runtime.shards,
+      positions: () => runtime.positions(),
+      projections,
+      reactors,
+    }, { ...observe, log, limits: runtime.limits });
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
+      metrics: watched?.metrics,
+      alerts: watched?.alerts,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;
+        await watched?.stop();
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

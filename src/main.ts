@@ -33,6 +33,7 @@ async function serve(config: Config): Promise<void> {
     dataToken: config.dataToken,
     shards: config.shards,
     log,
+    observe: { alertWebhook: config.alertWebhook },
   });
   const app = createApp(runtime, { token: config.token });
   const server = listen(config, app.fetch);

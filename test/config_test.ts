@@ -14,6 +14,7 @@ test("without any variable everything has its default, and only this machine is 
     token: undefined,
     modules: "./actors/mod.ts",
     log: "info",
+    alertWebhook: undefined,
   });
 });
 
@@ -36,6 +37,7 @@ test("every setting can be set", () => {
     FOLIO_TOKEN: token,
     FOLIO_MODULES: "/srv/mod.ts",
     FOLIO_LOG: "debug",
+    FOLIO_ALERT_WEBHOOK: "https://example.com/hook",
   })).toEqual({
     host: "0.0.0.0",
     port: 0,
@@ -45,6 +47,7 @@ test("every setting can be set", () => {
     token,
     modules: "/srv/mod.ts",
     log: "debug",
+    alertWebhook: "https://example.com/hook",
   });
 });
 
@@ -61,6 +64,8 @@ test.each([
   ["FOLIO_TOKEN", "a token of more than 16"],
   ["FOLIO_TOKEN", "ein-schlüssel-mit-umlaut"],
   ["FOLIO_LOG", "loud"],
+  ["FOLIO_ALERT_WEBHOOK", "example.com"],
+  ["FOLIO_ALERT_WEBHOOK", "file:///etc/passwd"],
 ])("%s=%s is refused by name, in one line", (name, value) => {
   expect(() => parseConfig({ [name]: value })).toThrow(ConfigError);
   expect(() => parseConfig({ [name]: value })).toThrow(new RegExp(`^Cannot start: ${name}: [^\\n]+$`));

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
+import type { AlertMonitor, MetricsPage } from "../runtime/observation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DatabaseError } from "../store/database.ts";
 import { actorRoutes } from "./actor_routes.ts";
@@ -10,6 +11,7 @@ import { LiveStreams } from "./live.ts";
 import { logRoutes } from "./log_routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { openApiDocument } from "./openapi.ts";
+import { observeRoutes } from "./observe_routes.ts";
 import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { readQuery } from "./request.ts";
@@ -20,6 +22,8 @@ import { timeRoutes } from "./time_routes.ts";
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: { list(): ReactorStatus[] };
+  readonly metrics?: MetricsPage | undefined;
+  readonly alerts?: AlertMonitor | undefined;
 };
 
 /** How the app meets its clients. */
@@ -67,6 +71,7 @@ export function createApp(
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   timeRoutes(app, runtime);
   healthRoutes(app, runtime);
+  observeRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {
     readQuery(c, {});

@@ -4,6 +4,7 @@ import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { genericPaths } from "./openapi_paths.ts";
+import { observePaths } from "./openapi_observe.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
@@ -51,7 +52,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...timePaths, ...projectionPaths },
+    paths: { ...commandPaths, ...genericPaths(types), ...timePaths, ...observePaths, ...projectionPaths },
     components: { ...components, schemas },
   };
 }

@@ -5,10 +5,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { benchActivities } from "./bench/activity_bench.ts";
 import { benchInProcess } from "./bench/in_process.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchOverHttp } from "./bench/over_http.ts";
 import { benchProjections } from "./bench/projection_bench.ts";
+import { benchReadYourWrites } from "./bench/read_your_writes.ts";
 import { benchShards } from "./bench/shards.ts";
 import { benchTimers } from "./bench/timer_bench.ts";
 import { endChildren } from "./support/child.ts";
@@ -19,7 +21,9 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   c: { about: "memory of a million actors", run: benchMemory },
   d: { about: "keyed commands and mailboxes, 1 shard and 4", run: benchShards },
   e: { about: "projections, against a bare loop", run: benchProjections },
+  f: { about: "activities, against a bare loop", run: benchActivities },
   g: { about: "timers, against bare commits", run: benchTimers },
+  q: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 
 const usage = `Usage: deno task bench [--quick] [--only a,b]

@@ -56,6 +56,7 @@ async function serve(config: Config): Promise<void> {
   const inTime = await withDeadline(drainMsMax * 0.8, async () => {
     await runtime.drain();
     await server.shutdown();
+    await runtime.activities.idle();
   });
   await withDeadline(drainMsMax * 0.2, () => runtime[Symbol.asyncDispose]());
   log("info", inTime ? "Stopped" : "Stopped; what was not handled in time stays in its mailbox");

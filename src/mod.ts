@@ -19,7 +19,14 @@ export { type ErrorCode, FolioError, type Issue } from "./core/errors.ts";
 export { event, type EventDefinition, type RecordedEvent } from "./core/event.ts";
 export { type Ids } from "./core/ids.ts";
 export { type Log } from "./core/log.ts";
-export { type Projection, projection, query, type QueryDefinition, type Write } from "./core/projection.ts";
+export {
+  type PartialRebuild,
+  type Projection,
+  projection,
+  query,
+  type QueryDefinition,
+  type Write,
+} from "./core/projection.ts";
 export { type React, type Reactor, reactor } from "./core/reactor.ts";
 export { type MisfirePolicy, type Schedule, schedule } from "./core/schedule.ts";
 export { type SourceEvent } from "./core/subscription.ts";

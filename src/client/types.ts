@@ -157,9 +157,13 @@ export interface MessageInfo {
   readonly position?: number;
   /** The latest failure's. */
   readonly error?: string;
+  /** What a running activity gave with its latest heartbeat. */
+  readonly progress?: { readonly detail: unknown; readonly at: string };
   /** ISO 8601, UTC, as all times here. */
   readonly nextAttemptAt?: string;
   readonly enqueuedAt?: string;
+  /** From this time on it is not handled any more. */
+  readonly expiresAt?: string;
   readonly handledAt?: string;
   readonly correlationId?: string;
   readonly causationId?: string;

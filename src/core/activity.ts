@@ -136,12 +136,14 @@ export function activity<Name extends string, Input extends z.ZodType, Output ex
     throw new TypeError(`Cannot define activity ${name}: ${what}`);
   };
   const duration = (what: string, text: Duration) =>
-    parseDuration(text) ?? fail(`${what} is no duration, "${text}"`);
+    parseDuration(text) || fail(`${what} must be a duration and not none, not "${text}"`);
+  const within = (what: string, value: number, max: number) =>
+    value >= 0 && value <= max ? value : fail(`${what} must not be ${value}`);
   const count = (what: string, value: number) =>
     Number.isSafeInteger(value) && value >= 1 ? value : fail(`${what} must not be ${value}`);
   const rate = (what: string, limit: RateLimit | undefined) =>
     limit &&
-    { limit: count(`${what}.limit`, limit.limit), perMs: Math.max(1, duration(`${what}.per`, limit.per)) };
+    { limit: count(`${what}.limit`, limit.limit), perMs: duration(`${what}.per`, limit.per) };
   for (const [what, schema] of Object.entries({ input: parts.input, output: parts.output })) {
     try {
       z.toJSONSchema(schema, { io: "input" });
@@ -153,6 +155,11 @@ export function activity<Name extends string, Input extends z.ZodType, Output ex
   const { limit, perKey = Infinity } = typeof concurrency === "number" ? { limit: concurrency } : concurrency;
   const isAtMostOnce = parts.delivery === "at-most-once";
   const retry = { ...defaultRetryPolicy, ...parts.retry, ...(isAtMostOnce ? { attemptsMax: 1 } : {}) };
+  within("retry.delayMs", retry.delayMs, Number.MAX_SAFE_INTEGER);
+  within("retry.delayMsMax", retry.delayMsMax, Number.MAX_SAFE_INTEGER);
+  within("retry.jitter", retry.jitter, 1);
+  const { delivery = "at-least-once" } = parts;
+  if (!["at-least-once", "at-most-once"].includes(delivery)) fail(`delivery must not be "${delivery}"`);
   return {
     kind: "activity",
     name,
@@ -172,7 +179,7 @@ export function activity<Name extends string, Input extends z.ZodType, Output ex
       failuresMax: count("circuitBreaker.failuresMax", circuitBreaker.failuresMax ?? 5),
       halfOpenAfterMs: duration("circuitBreaker.halfOpenAfter", circuitBreaker.halfOpenAfter ?? "30s"),
     },
-    delivery: parts.delivery ?? "at-least-once",
+    delivery,
     isOrdered: parts.isOrdered ?? false,
     reconcile: parts.reconcile,
   };

@@ -53,6 +53,9 @@ export interface ErrorFields {
   "unknown-projection": { projection: string };
   "unknown-schedule": { schedule: string };
   "unknown-query": { projection: string; query: string };
+  "unknown-reactor": { reactor: string };
+  "replay-in-progress": { reactor: string };
+  "partial-rebuild-refused": { projection: string };
   "projection-behind": { projection: string; lagEvents: number };
   "query-failed": { projection: string; query: string };
   "query-too-slow": { projection: string; query: string; timeoutMs: number };

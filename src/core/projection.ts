@@ -40,33 +40,11 @@ export function query<Input extends z.ZodObject, Row extends z.ZodObject>(
 }
 
 /**
- * Whether a projection's rows are what a replay of the logs gives.
- *
- * `different`: `difference` is the first row of the first table in which they part. `failed`: the code of today
- * cannot handle an event that the rows reflect. `cancelled`: somebody gave it up.
+ * What becomes of the rows of earlier events when a projection is rebuilt from a later place in the log.
+ * `keep-rows`: they are copied, and events from there on are handled once more; for handlers that give the same
+ * rows however often events are handled again. `leave-out`: there will be none; for tables of what is recent.
  */
-export interface ProjectionCheck {
-  readonly projection: string;
-  readonly status: "equal" | "different" | "failed" | "cancelled";
-  /** Consistency token of what was compared. */
-  readonly token: string;
-  /** Rows that serve, in all tables that were compared. */
-  readonly rowsCompared: number;
-  readonly difference?: RowDifference;
-  readonly failure?: {
-    readonly error: string;
-    readonly event: { shard: number; position: number; type: string; actor: string };
-  };
-}
-
-/** A row that serves, and what a replay makes of it; one of the two may not be there. */
-export interface RowDifference {
-  readonly table: string;
-  /** What names the row: its primary key, or all of it where the table has none. */
-  readonly key: Readonly<Record<string, SqlArgument>>;
-  readonly served?: Readonly<Record<string, SqlArgument>>;
-  readonly replayed?: Readonly<Record<string, SqlArgument>>;
-}
+export type PartialRebuild = "keep-rows" | "leave-out";
 
 /** A read model, as `projection(...)` makes it. */
 export interface Projection<
@@ -80,6 +58,8 @@ export interface Projection<
   /** By `actor-type/Event`. */
   readonly on: ReadonlyMap<string, (write: Write, event: SourceEvent) => void>;
   readonly queries: ReadonlyMap<string, QueryDefinition>;
+  /** Undefined where it can be rebuilt from the beginning only. */
+  readonly partialRebuild: PartialRebuild | undefined;
   /** Only in types. */
   readonly __types?: { queries: Queries };
 }
@@ -105,7 +85,7 @@ function checkKebabCase(what: string, name: string): void {
  *
  * @param parts `version`: raise it when tables or handlers change, and the rows are built again beside the
  * old ones. `from`: the actor types whose events it takes. `tables`: `CREATE TABLE` and `CREATE INDEX`
- * statements.
+ * statements. `partialRebuild`: that it may also be rebuilt from a later place in the log, and how.
  * @throws {TypeError} When a name is malformed, or a handler is for an event that no actor of `from` has.
  *
  * @example
@@ -145,6 +125,7 @@ export function projection<
     readonly tables: readonly string[];
     readonly on: EventHandlers<Source, Write>;
     readonly queries: Queries;
+    readonly partialRebuild?: PartialRebuild;
   },
 ): Projection<Name, Queries> {
   checkKebabCase("projection", name);
@@ -165,5 +146,6 @@ export function projection<
     tables: parts.tables,
     on,
     queries: new Map(Object.entries(parts.queries)),
+    partialRebuild: parts.partialRebuild,
   };
 }

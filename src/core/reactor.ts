@@ -1,3 +1,4 @@
+import type { AnyActivity, InputOf } from "./activity.ts";
 import { type AnyActor, checkName } from "./actor.ts";
 import type { CommandRequest } from "./command.ts";
 import type { Duration } from "./duration.ts";
@@ -7,9 +8,17 @@ import { type EventHandlers, eventHandlers, type SourceEvent } from "./subscript
 export interface React {
   /** Sends a command, once for this event whatever crashes. `after` delays it. */
   send(request: CommandRequest, options?: { after?: Duration }): void;
+  /**
+   * Lets an activity be performed, once for this event whatever crashes. `key`: whose work it is; `after` delays it.
+   */
+  perform<Activity extends AnyActivity>(
+    activity: Activity,
+    input: InputOf<Activity>,
+    options?: { key?: string; after?: Duration },
+  ): void;
 }
 
-/** A subscriber that answers events with commands (choreography), as `reactor(...)` makes it. */
+/** A subscriber that answers events with commands and activities (choreography), as `reactor(...)` makes it. */
 export interface Reactor<Name extends string = string> {
   readonly kind: "reactor";
   readonly name: Name;

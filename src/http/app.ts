@@ -1,9 +1,12 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
-import type { ReactorStatus, ReadModels } from "../runtime/read_models.ts";
 import type { AlertMonitor, MetricsPage } from "../runtime/observation.ts";
+import type { ReactorModels } from "../runtime/reactor_models.ts";
+import type { ReadModels } from "../runtime/read_models.ts";
+import type { ActivityMonitor } from "../runtime/activity_status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DatabaseError } from "../store/database.ts";
+import { activityRoutes } from "./activity_routes.ts";
 import { actorRoutes } from "./actor_routes.ts";
 import { deadLetterRoutes } from "./dead_letter_routes.ts";
 import { healthRoutes } from "./health_routes.ts";
@@ -14,6 +17,7 @@ import { openApiDocument } from "./openapi.ts";
 import { observeRoutes } from "./observe_routes.ts";
 import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
+import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
@@ -21,7 +25,8 @@ import { timeRoutes } from "./time_routes.ts";
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
-  readonly reactors?: { list(): ReactorStatus[] };
+  readonly reactors?: ReactorModels;
+  readonly activities?: ActivityMonitor;
   readonly metrics?: MetricsPage | undefined;
   readonly alerts?: AlertMonitor | undefined;
 };
@@ -66,10 +71,12 @@ export function createApp(
   app.use(guard(options.token));
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
-  messageRoutes(app, runtime);
+  messageRoutes(app, runtime, runtime.activities);
+  activityRoutes(app, runtime.activities);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   timeRoutes(app, runtime);
+  reactorRoutes(app, runtime, runtime.reactors ?? noReactors);
   healthRoutes(app, runtime);
   observeRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);

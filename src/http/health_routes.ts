@@ -1,5 +1,5 @@
 import type { Hono } from "hono";
-import type { ReactorStatus } from "../runtime/read_models.ts";
+import type { ReactorStatus } from "../runtime/reactor_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json } from "./problem.ts";
 

@@ -3,10 +3,12 @@ import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
+import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
 import { observePaths } from "./openapi_observe.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
+import { reactorPaths } from "./openapi_reactors.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -52,7 +54,15 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
-    paths: { ...commandPaths, ...genericPaths(types), ...timePaths, ...observePaths, ...projectionPaths },
+    paths: {
+      ...commandPaths,
+      ...genericPaths(types),
+      ...timePaths,
+      ...activityPaths,
+      ...observePaths,
+      ...projectionPaths,
+      ...reactorPaths,
+    },
     components: { ...components, schemas },
   };
 }

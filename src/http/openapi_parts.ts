@@ -1,15 +1,6 @@
-/** Parts of the OpenAPI document that do not depend on the modules. */
+/** Parts of the OpenAPI document that do not depend on the modules: parameters, headers and responses. */
 import type { JsonSchema } from "./json_schema.ts";
-
-const time: JsonSchema = { type: "string", format: "date-time" };
-const text: JsonSchema = { type: "string" };
-const count: JsonSchema = { type: "integer", minimum: 0 };
-const messageId: JsonSchema = { type: "string", pattern: "^[!-~]{1,255}$" };
-
-/** The schema of a component. */
-export function schemaOf(name: keyof typeof schemas): JsonSchema {
-  return { $ref: `#/components/schemas/${name}` };
-}
+import { count, messageId, schemaOf, schemas, text, time } from "./openapi_schemas.ts";
 
 /** A JSON body. */
 export function jsonBody(schema: JsonSchema): { content: object } {
@@ -20,189 +11,6 @@ export function jsonBody(schema: JsonSchema): { content: object } {
 export function problemWith(schema: JsonSchema, description: string, headers: object): object {
   return { description, headers, content: { "application/problem+json": { schema } } };
 }
-
-const schemas = {
-  Problem: {
-    type: "object",
-    description: "RFC 9457. Beside these members, what the code has to say.",
-    properties: {
-      type: { type: "string", format: "uri-reference" },
-      title: text,
-      status: { type: "integer", minimum: 400, maximum: 599 },
-      code: { type: "string", description: "Stable: what programs go by." },
-      detail: { type: "string", description: "For people." },
-    },
-    required: ["type", "title", "status", "code"],
-  },
-  Invalid: {
-    allOf: [{ $ref: "#/components/schemas/Problem" }],
-    type: "object",
-    properties: {
-      code: { enum: ["invalid-input", "message-mismatch"] },
-      issues: {
-        type: "array",
-        description: "Of `invalid-input`: where and why.",
-        items: {
-          type: "object",
-          properties: { path: { type: "array", items: { type: ["string", "integer"] } }, message: text },
-          required: ["path", "message"],
-        },
-      },
-    },
-  },
-  Event: {
-    type: "object",
-    description: "A fact in the log.",
-    properties: {
-      shard: count,
-      position: { type: "integer", minimum: 1, description: "Place in the shard's log: gap-free." },
-      actor: { type: "string", description: "`type/key` of the actor that recorded it." },
-      version: { type: "integer", minimum: 1, description: "Place in the actor's stream." },
-      type: text,
-      payload: {},
-      at: time,
-      messageId: text,
-      correlationId: text,
-      causationId: text,
-      token: { type: "string", description: "In lists across actors: names this place in the log." },
-    },
-    required: [
-      "shard",
-      "position",
-      "actor",
-      "version",
-      "type",
-      "payload",
-      "at",
-      "messageId",
-      "correlationId",
-    ],
-  },
-  Message: {
-    type: "object",
-    description: "What is known of a message.",
-    properties: {
-      id: text,
-      actor: { type: "string", description: "`type/key`." },
-      command: text,
-      status: { $ref: "#/components/schemas/MessageStatus" },
-      attempts: count,
-      reply: { description: "Of a `done` one." },
-      rejection: { type: "object", properties: { code: text, details: {} }, required: ["code"] },
-      version: count,
-      position: count,
-      error: { type: "string", description: "The latest failure's, of a `retrying` or `dead` one." },
-      failures: {
-        type: "array",
-        items: {
-          type: "object",
-          properties: { attempt: count, at: time, error: text },
-          required: ["attempt", "at", "error"],
-        },
-      },
-      nextAttemptAt: time,
-      enqueuedAt: time,
-      deliverAt: time,
-      handledAt: time,
-      correlationId: text,
-      causationId: text,
-    },
-    required: ["id", "actor", "status", "attempts"],
-  },
-  MessageStatus: { type: "string", enum: ["queued", "running", "retrying", "done", "rejected", "dead"] },
-  DeadLetter: {
-    allOf: [{ $ref: "#/components/schemas/Message" }],
-    description: "A message that used up its attempts.",
-    properties: { input: {}, originalInput: { description: "Where the input was edited since." } },
-  },
-  AcceptedMessage: {
-    type: "object",
-    properties: { messageId: text, actor: text, status: { const: "queued" } },
-    required: ["messageId", "actor", "status"],
-  },
-  TraceNode: {
-    type: "object",
-    description: "A message, the events its turn recorded, and what it led to.",
-    properties: {
-      messageId: text,
-      actor: text,
-      command: text,
-      status: { $ref: "#/components/schemas/MessageStatus" },
-      attempts: count,
-      enqueuedAt: time,
-      handledAt: time,
-      events: { type: "array", items: { $ref: "#/components/schemas/Event" } },
-      children: { type: "array", items: { $ref: "#/components/schemas/TraceNode" } },
-    },
-    required: ["messageId", "actor", "status", "attempts", "events", "children"],
-  },
-  ProjectionFailure: {
-    type: "object",
-    description: "Why a projection has stopped, and at which event.",
-    properties: {
-      error: text,
-      event: {
-        type: "object",
-        properties: { shard: count, position: count, type: text, actor: text },
-        required: ["shard", "position", "type", "actor"],
-      },
-      at: time,
-    },
-    required: ["error", "event"],
-  },
-  Projection: {
-    type: "object",
-    description: "How a projection is doing.",
-    properties: {
-      name: text,
-      version: { type: "integer", minimum: 1, description: "Of the code that runs." },
-      servedVersion: { type: "integer", minimum: 1, description: "Of the rows that are served." },
-      status: {
-        enum: ["live", "stale", "failed"],
-        description: "`stale`: rows of an earlier version serve while new ones are built.",
-      },
-      token: { type: "string", description: "Consistency token of what the served rows reflect." },
-      lagEvents: count,
-      failure: { $ref: "#/components/schemas/ProjectionFailure" },
-      build: {
-        type: "object",
-        description: "New tables that are being filled beside those that serve.",
-        properties: {
-          eventsDone: count,
-          eventsTotal: count,
-          startedAt: time,
-          failure: { $ref: "#/components/schemas/ProjectionFailure" },
-        },
-        required: ["eventsDone", "eventsTotal", "startedAt"],
-      },
-      queries: { type: "array", items: text },
-    },
-    required: ["name", "version", "servedVersion", "status", "token", "lagEvents", "queries"],
-  },
-  ProjectionCheck: {
-    type: "object",
-    description: "Whether the rows that serve are what a replay gives.",
-    properties: {
-      projection: text,
-      status: { enum: ["equal", "different", "failed", "cancelled"] },
-      token: { type: "string", description: "Consistency token of what was compared." },
-      rowsCompared: count,
-      difference: {
-        type: "object",
-        description: "The first row in which they part.",
-        properties: {
-          table: text,
-          key: { type: "object" },
-          served: { type: "object" },
-          replayed: { type: "object" },
-        },
-        required: ["table", "key"],
-      },
-      failure: { $ref: "#/components/schemas/ProjectionFailure" },
-    },
-    required: ["projection", "status", "token", "rowsCompared"],
-  },
-} satisfies Record<string, JsonSchema>;
 
 const headerParameter = (name: string, schema: JsonSchema, description: string) => ({
   name,
@@ -281,6 +89,12 @@ const parameters = {
   ),
   "If-None-Match": headerParameter("If-None-Match", text, "The `ETag` of an answer: 304 if it still holds."),
   "after": queryParameter("after", text, "Only what comes after this place: the `next` of the page before."),
+  "from": queryParameter(
+    "from",
+    { type: "string", minLength: 1, examples: ["0.1042", "2026-01-31T12:00:00Z"] },
+    "A consistency token after which to begin, or a time; left out, the beginning of the log. A projection is " +
+      "rebuilt from a later place only where it says what becomes of earlier rows.",
+  ),
   "limit": queryParameter(
     "limit",
     { type: "integer", minimum: 1, default: 100 },

@@ -1,6 +1,7 @@
 /** The routes that every server has, whatever its modules, as OpenAPI paths. */
 import type { JsonSchema } from "./json_schema.ts";
-import { headersOf, jsonBody, parametersOf, problemsOf, schemaOf } from "./openapi_parts.ts";
+import { headersOf, jsonBody, parametersOf, problemsOf } from "./openapi_parts.ts";
+import { schemaOf } from "./openapi_schemas.ts";
 
 export const object = (
   properties: Record<string, JsonSchema>,

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { AnyProjection, QueryDefinition } from "../core/projection.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
-import { headersOf, jsonBody, parametersOf, problemsOf, schemaOf } from "./openapi_parts.ts";
+import { headersOf, jsonBody, parametersOf, problemsOf } from "./openapi_parts.ts";
+import { schemaOf } from "./openapi_schemas.ts";
 
 const common = problemsOf(400, 401, 403, 503);
 
@@ -44,13 +45,13 @@ export const genericProjectionPaths: Record<string, object> = {
     post: {
       operationId: "rebuildProjection",
       tags: ["Operations"],
-      summary: "Build new tables from the first event on, beside those that serve; or compare with them.",
+      summary: "Build new tables beside those that serve; or compare with them.",
       parameters: [{
         name: "check",
         in: "query",
         description: "`true`: compares what a replay gives with what serves, and leaves it as it is.",
         schema: { type: "string", enum: ["true", "false"], default: "false" },
-      }],
+      }, ...parametersOf("from")],
       responses: {
         200: { description: "What the comparison has found.", ...jsonBody(schemaOf("ProjectionCheck")) },
         202: {
@@ -59,7 +60,7 @@ export const genericProjectionPaths: Record<string, object> = {
           ...jsonBody(schemaOf("Projection")),
         },
         ...common,
-        ...problemsOf(404),
+        ...problemsOf(404, 409),
       },
     },
     delete: {

@@ -15,11 +15,14 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "unknown-projection": [404, "No such projection"],
   "unknown-schedule": [404, "No such schedule"],
   "unknown-query": [404, "No such query"],
+  "unknown-reactor": [404, "No such reactor"],
   "method-not-allowed": [405, "Method not allowed"],
   "body-timeout": [408, "Body did not arrive in time"],
   "rejected": [409, "Rejected by the actor"],
   "message-in-progress": [409, "Message is still in progress"],
   "ambiguous-message": [409, "Several actors have a message of this id"],
+  "replay-in-progress": [409, "Reactor is being replayed already"],
+  "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -40,6 +43,9 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
 
 /** Statuses that say "come again", and in how many seconds. */
 const retryAfterSeconds: Readonly<Record<number, number>> = { 409: 1, 429: 1, 503: 2 };
+
+/** Conflicts that time does not resolve. */
+const finalConflicts: ReadonlySet<ErrorCode> = new Set(["ambiguous-message", "partial-rebuild-refused"]);
 
 /** Sent with every response: nothing of Folio's API is meant to be framed, sniffed, cached or run. */
 const commonHeaders: readonly [string, string][] = [
@@ -79,9 +85,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || known.code === "ambiguous-message"
-    ? undefined
-    : retryAfterSeconds[status];
+  const retryAfter = isRejection || finalConflicts.has(known.code) ? undefined : retryAfterSeconds[status];
   return respond(status, JSON.stringify(body), {
     "content-type": "application/problem+json",
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),

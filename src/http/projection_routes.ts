@@ -2,19 +2,13 @@ import { createHash } from "node:crypto";
 import type { Hono } from "hono";
 import { z } from "zod";
 import { FolioError } from "../core/errors.ts";
-import type { ProjectionCheck } from "../core/projection.ts";
-import type { ProjectionFailure, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
+import type { EventFailure, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, respond } from "./problem.ts";
-import { readParameters, readQuery } from "./request.ts";
-
-/** Read models that can also be compared with a replay. */
-export type CheckableReadModels = ReadModels & {
-  readonly check?: (name: string) => Promise<ProjectionCheck>;
-};
+import { malformed, parseLogStart, readParameters, readQuery } from "./request.ts";
 
 /** Read models: what there is, what they answer, building them anew, and the proof that they have not drifted. */
-export function projectionRoutes(app: Hono, runtime: Runtime, readModels: CheckableReadModels): void {
+export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadModels): void {
   app.get("/projections", (c) => {
     readQuery(c, {});
     return json(200, { projections: readModels.list().map(statusView) });
@@ -37,10 +31,17 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: Checka
   });
 
   app.post("/projections/:name/rebuild", async (c) => {
-    const { check } = readQuery(c, { check: z.enum(["true", "false"]).default("false") });
+    const { check, from } = readQuery(c, {
+      check: z.enum(["true", "false"]).default("false"),
+      from: z.string().min(1).optional(),
+    });
     const name = c.req.param("name");
-    if (check === "true") return json(200, await (readModels.check?.(name) ?? Promise.reject(unknown(name))));
-    return json(202, statusView(await readModels.rebuild(name)), { location: "/projections" });
+    if (check === "true") {
+      if (from !== undefined) throw malformed("from", "A check begins where the rows that serve begin");
+      return json(200, await readModels.check(name));
+    }
+    const start = from === undefined ? undefined : parseLogStart(from, runtime.shards.length);
+    return json(202, statusView(await readModels.rebuild(name, start)), { location: "/projections" });
   });
 
   app.delete("/projections/:name/rebuild", async (c) => {
@@ -77,7 +78,7 @@ function statusView(status: ProjectionStatus) {
   };
 }
 
-function failureView(failure: ProjectionFailure) {
+function failureView(failure: EventFailure) {
   return { ...failure, at: new Date(failure.at).toISOString() };
 }
 
@@ -87,6 +88,7 @@ export const noReadModels: ReadModels = {
   query: (name) => Promise.reject(unknown(name)),
   rebuild: (name) => Promise.reject(unknown(name)),
   cancelRebuild: (name) => Promise.reject(unknown(name)),
+  check: (name) => Promise.reject(unknown(name)),
 };
 
 function unknown(projection: string): FolioError {

@@ -6,13 +6,16 @@ import { parseDuration } from "../core/duration.ts";
 import { FolioError, issuesOf } from "../core/errors.ts";
 import { nestsDeeperThan } from "../core/json.ts";
 import { isMessageId } from "../core/message.ts";
+import { parseToken } from "../core/token.ts";
+import type { LogStart } from "../runtime/log_start.ts";
 
 /** Everything that is read off a request is read here, once, and refused here if it is not well formed. */
 
 /** What a client sent comes back in a problem's detail, but not by the megabyte. */
 const DETAIL_CHARS_MAX = 500;
 
-function malformed(name: string, detail: string): FolioError {
+/** A request that is not well formed, and where. */
+export function malformed(name: string, detail: string): FolioError {
   return new FolioError("malformed", detail.slice(0, DETAIL_CHARS_MAX), { name: name.slice(0, 64) });
 }
 
@@ -70,10 +73,32 @@ export function parseTime(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
+/**
+ * A place in the log: a time with its zone, or a consistency token.
+ *
+ * @throws {FolioError} `malformed`.
+ */
+export function parseLogStart(text: string, shards: number): LogStart {
+  const at = parseTime(withPlus(text));
+  if (at !== undefined) return { at };
+  try {
+    return { after: parseToken(text, shards) };
+  } catch {
+    throw malformed(
+      "from",
+      `Cannot begin at "${text}": it is no time with its zone, and no token of this store`,
+    );
+  }
+}
+
+/** In a query string a plus sign means a space, and a zone is easily sent with a bare one. */
+function withPlus(time: string): string {
+  return time.replace(/ (?=\d\d:\d\d$)/, "+");
+}
+
 /** A point in time, as milliseconds since the Unix epoch. */
 export const timeParameter = z.string().transform((text, context) => {
-  // In a query string a plus sign means a space, and a zone is easily sent with a bare one.
-  const at = parseTime(text.replace(/ (?=\d\d:\d\d$)/, "+"));
+  const at = parseTime(withPlus(text));
   if (at !== undefined) return at;
   context.addIssue("must be a time with its zone, e.g. 2026-01-31T12:00:00Z");
   return z.NEVER;

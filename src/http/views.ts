@@ -1,6 +1,7 @@
 import type { MessageRecord } from "../core/message.ts";
 import type { RecordedEvent } from "../core/event.ts";
-import type { TraceNode } from "../runtime/trace.ts";
+import type { ActivityMonitor, ActivityStatus } from "../runtime/activity_status.ts";
+import { attemptsOf, type TraceNode } from "../runtime/trace.ts";
 
 /** How what the runtime knows looks in JSON: times are ISO 8601 in UTC, what is not there is left out. */
 
@@ -21,14 +22,15 @@ export function eventView(event: RecordedEvent & { token?: string }) {
   };
 }
 
-export function messageView(message: MessageRecord) {
+/** @param running The attempt that runs now, of an activity. */
+export function messageView(message: MessageRecord, running?: ReturnType<ActivityMonitor["running"]>) {
   const { outcome } = message;
   return {
     id: message.id,
     actor: message.actor,
     command: message.command === "" ? undefined : message.command,
-    status: message.status,
-    attempts: message.attempts + (outcome ? 1 : 0),
+    status: running ? "running" : message.status,
+    attempts: attemptsOf(message),
     ...(outcome?.status === "done" ? { reply: outcome.reply } : {}),
     ...(outcome?.status === "rejected"
       ? { rejection: { code: outcome.rejection, details: outcome.details } }
@@ -41,7 +43,8 @@ export function messageView(message: MessageRecord) {
     failures: message.failures.length > 0
       ? message.failures.map((failure) => ({ ...failure, at: isoTime(failure.at) }))
       : undefined,
-    nextAttemptAt: isoTime(message.nextAttemptAt),
+    progress: running?.progress && { detail: running.progress.detail, at: isoTime(running.progress.at) },
+    nextAttemptAt: running ? undefined : isoTime(message.nextAttemptAt),
     enqueuedAt: isoTime(message.enqueuedAt),
     expiresAt: isoTime(message.expiresAt),
     deliverAt: message.deliverAt > message.enqueuedAt ? isoTime(message.deliverAt) : undefined,
@@ -68,6 +71,11 @@ export function traceView(node: TraceNode): unknown {
     events: node.events.map(eventView),
     children: node.children.map(traceView),
   };
+}
+
+export function activityView(status: ActivityStatus) {
+  const { circuit } = status;
+  return { ...status, ...(circuit ? { circuit: { ...circuit, probeAt: isoTime(circuit.probeAt) } } : {}) };
 }
 
 export function isoTime(at: number): string;

@@ -1,5 +1,6 @@
 import type { Positions } from "../core/token.ts";
-import type { ProjectionStatus, ReactorStatus } from "../runtime/read_models.ts";
+import type { ReactorStatus } from "../runtime/reactor_models.ts";
+import type { ProjectionStatus } from "../runtime/read_models.ts";
 import type { QueueReading } from "../runtime/queues.ts";
 import { countDeadLetters, type DeadLetterCount } from "../store/messages.ts";
 import type { Database } from "../store/database.ts";

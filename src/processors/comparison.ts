@@ -1,5 +1,6 @@
-import type { RowDifference, SqlArgument } from "../core/projection.ts";
-import type { Database, Row } from "../store/database.ts";
+import type { SqlArgument } from "../core/projection.ts";
+import type { RowDifference } from "../runtime/read_models.ts";
+import type { Database, Row, SqlValue } from "../store/database.ts";
 
 /** A table that serves and one that a replay has filled, as they are called in the database. */
 export interface ComparedTables {
@@ -7,6 +8,27 @@ export interface ComparedTables {
   readonly name: string;
   readonly served: string;
   readonly replayed: string;
+}
+
+/** A row in which two tables part, to be looked for in a third. */
+export interface DifferingRow {
+  /** Of the table, as the projection calls it. */
+  readonly table: string;
+  /** Columns that name a row and have no index of their own. */
+  readonly unindexed: readonly string[];
+  /** All that is there under the row's key, to the letter; empty where nothing is. */
+  readonly served: string;
+  readonly replayed: string;
+  /** SQL that gives the same for another table, as `content`. */
+  contentIn(table: string): { content: string; args: readonly SqlValue[] };
+}
+
+/** What a comparison has found. */
+export interface Comparison {
+  readonly rowsCompared: number;
+  readonly difference?: RowDifference;
+  /** Where it is a row that differs, and not the table's columns. */
+  readonly row?: DifferingRow;
 }
 
 type Connection = Pick<Database, "execute">;
@@ -19,13 +41,13 @@ type Connection = Pick<Database, "execute">;
 export async function compareTables(
   connection: Connection,
   tables: readonly ComparedTables[],
-): Promise<{ rowsCompared: number; difference?: RowDifference }> {
+): Promise<Comparison> {
   let rowsCompared = 0;
   for (const table of tables) {
     const [count] = await connection.execute({ sql: `SELECT count(*) FROM [${table.served}]` });
     rowsCompared += Number(count?.[0]);
-    const difference = await compareTable(connection, table);
-    if (difference) return { rowsCompared, difference };
+    const found = await compareTable(connection, table);
+    if (found) return { rowsCompared, ...found };
   }
   return { rowsCompared };
 }
@@ -33,13 +55,20 @@ export async function compareTables(
 async function compareTable(
   connection: Connection,
   table: ComparedTables,
-): Promise<RowDifference | undefined> {
+): Promise<Omit<Comparison, "rowsCompared"> | undefined> {
   const served = await columnsOf(connection, table.served);
   const replayed = await columnsOf(connection, table.replayed);
   if (served.all.join() !== replayed.all.join()) {
     // The tables were changed, and the version was not raised.
     const columns = (all: readonly string[]) => ({ columns: all.join(", ") });
-    return { table: table.name, key: {}, served: columns(served.all), replayed: columns(replayed.all) };
+    return {
+      difference: {
+        table: table.name,
+        key: {},
+        served: columns(served.all),
+        replayed: columns(replayed.all),
+      },
+    };
   }
   const key = served.key.map(bracketed).join(", ");
   // In a table without a key, a row may be there several times.
@@ -55,32 +84,56 @@ async function compareTable(
   });
   if (!first) return undefined;
   const values = first.slice(0, served.key.length);
+  const isThatRow = served.key.map((column, index) => `${bracketed(column)} IS ?${index + 1}`).join(" AND ");
   const find = async (name: string) => {
     const [row] = await connection.execute({
-      sql: `SELECT ${served.all.map(bracketed).join(", ")} FROM [${name}]
-        WHERE ${served.key.map((column, index) => `${bracketed(column)} IS ?${index + 1}`).join(" AND ")}`,
+      sql: `SELECT ${served.all.map(bracketed).join(", ")} FROM [${name}] WHERE ${isThatRow}`,
       args: values,
     });
     return row && toRecord(served.all, row);
   };
+  const contentIn = (name: string) => ({
+    content: `SELECT coalesce(group_concat(text, char(10)), '') AS content FROM (
+      SELECT ${text} AS text FROM [${name}] WHERE ${isThatRow} ORDER BY text
+    )`,
+    args: values,
+  });
+  const contentOf = async (name: string) => {
+    const { content: sql, args } = contentIn(name);
+    const [row] = await connection.execute({ sql, args });
+    return String(row?.[0]);
+  };
   const [before, after] = [await find(table.served), await find(table.replayed)];
   return {
-    table: table.name,
-    key: toRecord(served.key, values),
-    ...(before ? { served: before } : {}),
-    ...(after ? { replayed: after } : {}),
+    difference: {
+      table: table.name,
+      key: toRecord(served.key, values),
+      ...(before ? { served: before } : {}),
+      ...(after ? { replayed: after } : {}),
+    },
+    row: {
+      table: table.name,
+      unindexed: served.isKeyed ? [] : served.key,
+      served: await contentOf(table.served),
+      replayed: await contentOf(table.replayed),
+      contentIn,
+    },
   };
 }
 
 /** A table's columns, and which of them name a row. */
-async function columnsOf(connection: Connection, table: string): Promise<{ all: string[]; key: string[] }> {
+export async function columnsOf(
+  connection: Connection,
+  table: string,
+): Promise<{ all: string[]; key: string[]; isKeyed: boolean }> {
   const rows = await connection.execute({
     sql: `SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`,
     args: [table],
   });
   const all = rows.map(([name]) => String(name));
   const key = rows.filter(([, pk]) => Number(pk) > 0).sort(([, a], [, b]) => Number(a) - Number(b));
-  return { all, key: key.length > 0 ? key.map(([name]) => String(name)) : all };
+  const isKeyed = key.length > 0;
+  return { all, key: isKeyed ? key.map(([name]) => String(name)) : all, isKeyed };
 }
 
 function bracketed(column: string): string {

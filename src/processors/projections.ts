@@ -1,7 +1,8 @@
 import { errorMessage, FolioError, issuesOf } from "../core/errors.ts";
-import type { ProjectionCheck, SqlArgument } from "../core/projection.ts";
+import type { SqlArgument } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
-import type { ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
+import type { LogStart } from "../runtime/log_start.ts";
+import type { ProjectionCheck, ProjectionStatus, QueryResult, ReadModels } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Database } from "../store/database.ts";
 import { dropProjection, readLastGeneration, readProjections } from "../store/read_store.ts";
@@ -102,9 +103,9 @@ export class Projections implements ReadModels {
     }
   }
 
-  async rebuild(name: string): Promise<ProjectionStatus> {
+  async rebuild(name: string, from?: LogStart): Promise<ProjectionStatus> {
     const served = this.#find(name);
-    await served.rebuild();
+    await served.rebuild(from);
     return served.status();
   }
 
@@ -114,11 +115,6 @@ export class Projections implements ReadModels {
     return served.status();
   }
 
-  /**
-   * Replays the logs beside what serves, and compares the rows: a proof that they have not drifted apart.
-   *
-   * @throws {FolioError} `unknown-projection`; `projection-behind` while rows of an earlier version serve.
-   */
   // deno-lint-ignore require-await -- async so that what is thrown here rejects
   async check(name: string): Promise<ProjectionCheck> {
     return this.#find(name).check();

@@ -1,42 +1,25 @@
 import { errorMessage } from "../core/errors.ts";
-import { type RecordedEvent, upcast } from "../core/event.ts";
+import type { RecordedEvent } from "../core/event.ts";
 import { parseActorName } from "../core/message.ts";
-import type { AnyProjection, SqlArgument } from "../core/projection.ts";
-import type { SourceEvent } from "../core/subscription.ts";
+import type { AnyProjection } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
-import type { ProjectionFailure } from "../runtime/read_models.ts";
+import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LogGrowth, Shard } from "../runtime/shard.ts";
-import { type Database, DatabaseError, type Statement } from "../store/database.ts";
+import type { Database, Row, Statement } from "../store/database.ts";
 import { readLog } from "../store/events.ts";
 import { moveCheckpoint, readCheckpoints } from "../store/read_store.ts";
-import { ForbiddenSqlError, type SqlGuard } from "../store/sql_guard.ts";
-import { renameTables } from "../store/sql_names.ts";
+import { EventHandling, type Handled, isSqlFault } from "./event_handling.ts";
+import type { Tables } from "./generation_tables.ts";
+import { HandlerError } from "./handler_error.ts";
 
 /** Events of one transaction. */
 export const EVENTS_PER_BATCH = 1_000;
 /** Positions looked through for them, so that rare events do not make one query long. */
 const POSITIONS_PER_READ = 20_000;
-/** SQL texts remembered: more than a projection has, unless it puts values into them. */
-const SQL_TEXTS_MAX = 1_000;
 /** How long events that are not for a projection may wait to be passed over. */
 const PASS_OVER_DELAY_MS = 50;
 export const RETRY_DELAY_MS = 1_000;
-
-/** One set of tables, and the names of what is in it. */
-export interface Tables {
-  readonly generation: number;
-  /** Names that the projection's SQL uses for its tables and indexes, in lower case. */
-  readonly names: ReadonlySet<string>;
-  /** Knows what SQL may do with them. */
-  readonly guard: SqlGuard;
-}
-
-/** What the handler of one event wants written. */
-interface Handled {
-  readonly event: RecordedEvent;
-  readonly writes: { readonly sql: string; readonly args: readonly SqlArgument[] }[];
-}
 
 /** A part of a shard's log. */
 interface Page {
@@ -45,13 +28,15 @@ interface Page {
   readonly end: number;
 }
 
-/** A handler that threw, or SQL that failed, at an event. */
-class HandlerError extends Error {
-  override readonly name = "HandlerError";
-
-  constructor(readonly event: RecordedEvent, override readonly cause: unknown) {
-    super(errorMessage(cause));
-  }
+/** Who is told what a projector does. */
+export interface ProjectorHooks {
+  /** The positions have moved, or the projector has failed. */
+  readonly changed?: () => void;
+  /** A question about the tables, answered after each event, in the transaction of its writes. */
+  readonly probe?: {
+    readonly statement: Statement;
+    take(event: RecordedEvent, rows: readonly Row[]): void;
+  };
 }
 
 /**
@@ -66,12 +51,12 @@ class HandlerError extends Error {
  *    they are read again before anything else is written.
  */
 export class Projector {
-  failure: ProjectionFailure | undefined;
+  failure: EventFailure | undefined;
   #positions: Map<number, number>;
   #isUnsure = false;
   readonly #keys: readonly string[];
   readonly #types: readonly string[];
-  readonly #sql = new Map<string, string>();
+  readonly #handling: EventHandling;
   #endings: (() => void)[] = [];
   #cancelRetry: () => void = () => {};
   #cancelLater: (() => void) | undefined;
@@ -80,16 +65,16 @@ export class Projector {
   #isHeld = false;
   #isStopped = false;
 
-  /** @param changed Told when the positions have moved, and when the projector has failed. */
   constructor(
     private readonly runtime: Runtime,
     private readonly database: Database,
     private readonly projection: AnyProjection,
     private readonly tables: Tables,
     checkpoints: Positions,
-    private readonly changed: () => void = () => {},
+    private readonly hooks: ProjectorHooks = {},
   ) {
     this.#positions = this.#complete(checkpoints);
+    this.#handling = new EventHandling(runtime.registry, projection, tables);
     this.#keys = [...projection.on.keys()];
     this.#types = [...new Set(this.#keys.map((key) => parseActorName(key).key))];
   }
@@ -204,12 +189,13 @@ export class Projector {
   }
 
   #fail(error: HandlerError): void {
-    const { shard, position, type, actor } = error.event;
-    const event = { shard, position, type, actor };
-    this.failure = { error: error.message, event, at: this.runtime.clock.now() };
-    const { name } = this.projection;
-    this.runtime.log("error", "Projection has stopped", { projection: name, ...event, error: error.message });
-    this.changed();
+    this.failure = error.toFailure(this.runtime.clock.now());
+    this.runtime.log("error", "Projection has stopped", {
+      projection: this.projection.name,
+      ...this.failure.event,
+      error: error.message,
+    });
+    this.hooks.changed?.();
   }
 
   #position(shard: Shard): number {
@@ -224,7 +210,7 @@ export class Projector {
     const checkpoints = await readCheckpoints(this.database, this.projection.name, this.generation);
     this.#positions = this.#complete(checkpoints);
     this.#isUnsure = false;
-    this.changed();
+    this.hooks.changed?.();
   }
 
   async #catchUp(shard: Shard, upTo: number): Promise<void> {
@@ -257,17 +243,14 @@ export class Projector {
   }
 
   async #apply(shard: Shard, { events, end }: Page): Promise<void> {
-    const { handled, failed } = this.#handle(events);
-    const forbidden = await this.#checkSql(handled);
-    const fault = forbidden ?? failed;
+    const { handled, fault } = await this.#handling.handle(events);
     if (!fault) return await this.#writeAll(shard, handled, end);
     await this.#writeUntil(shard, handled, fault);
   }
 
   /** Writes what comes before an event, and stops at it. */
-  async #writeUntil(shard: Shard, handled: readonly Handled[], fault: HandlerError): Promise<never> {
+  async #writeUntil(shard: Shard, before: readonly Handled[], fault: HandlerError): Promise<never> {
     const { position } = fault.event;
-    const before = handled.filter(({ event }) => event.position < position);
     if (position - 1 > this.#position(shard)) await this.#writeAll(shard, before, position - 1);
     throw fault;
   }
@@ -289,101 +272,27 @@ export class Projector {
   async #write(shard: Shard, handled: readonly Handled[], to: number): Promise<void> {
     const startedAt = this.runtime.clock.now();
     const statements: Statement[] = [];
-    for (const { writes } of handled) statements.push(...writes);
+    const { probe } = this.hooks;
+    const probed: number[] = [];
+    for (const { writes } of handled) {
+      statements.push(...writes);
+      if (probe) probed.push(statements.push(probe.statement) - 1);
+    }
     const of = { projection: this.projection.name, generation: this.generation, shard: shard.number };
     statements.push(moveCheckpoint(of, this.#position(shard), to));
+    let results: Row[][];
     try {
-      await this.database.batch(statements, "write");
+      results = await this.database.batch(statements, "write");
     } catch (error) {
       this.#isUnsure = !isSqlFault(error);
       throw error;
     }
+    for (const [index, { event }] of handled.entries()) {
+      probe?.take(event, results[probed[index] ?? -1] ?? []);
+    }
     this.#positions.set(shard.number, to);
     const ids = () => handled.map(({ event }) => event.messageId);
     this.runtime.observer?.projected?.(this.projection.name, ids(), startedAt);
-    this.changed();
+    this.hooks.changed?.();
   }
-
-  /** What the handlers want written, up to the first that fails. */
-  #handle(events: readonly RecordedEvent[]): { handled: Handled[]; failed: HandlerError | undefined } {
-    const handled: Handled[] = [];
-    for (const event of events) {
-      const { type, key } = parseActorName(event.actor);
-      const handler = this.projection.on.get(`${type}/${event.type}`);
-      if (!handler) continue;
-      const writes: Handled["writes"] = [];
-      let isOver = false;
-      try {
-        const returned: unknown = handler((sql, args = []) => {
-          if (isOver) throw new TypeError("Cannot write: the handler has returned");
-          checkArguments(args);
-          writes.push({ sql: this.#rename(sql), args });
-        }, this.#projected(event, type, key));
-        if (isThenable(returned)) {
-          // What becomes of it is nobody's business any more, and must not end the process.
-          returned.then(undefined, () => {});
-          throw new TypeError("Handler must be synchronous, but it returned a promise");
-        }
-      } catch (error) {
-        return { handled, failed: new HandlerError(event, error) };
-      } finally {
-        isOver = true;
-      }
-      handled.push({ event, writes });
-    }
-    return { handled, failed: undefined };
-  }
-
-  #projected(event: RecordedEvent, actorType: string, key: string): SourceEvent {
-    const { actor, version, type, shard, position, at, messageId, correlationId } = event;
-    const definition = this.runtime.registry.actors.get(actorType)?.events.get(type);
-    // Other readers are shown what cannot be read as it is; here it would become wrong rows.
-    const payload = definition ? upcast(definition, event.schemaVersion, event.payload) : event.payload;
-    return { payload, actor, key, version, type, shard, position, at, messageId, correlationId };
-  }
-
-  #rename(sql: string): string {
-    const known = this.#sql.get(sql);
-    if (known !== undefined) return known;
-    const renamed = renameTables(sql, this.tables.names, this.generation);
-    if (this.#sql.size >= SQL_TEXTS_MAX) this.#sql.clear();
-    this.#sql.set(sql, renamed);
-    return renamed;
-  }
-
-  /** @returns The first event whose SQL will not do. */
-  async #checkSql(handled: readonly Handled[]): Promise<HandlerError | undefined> {
-    for (const { event, writes } of handled) {
-      for (const { sql, args } of writes) {
-        try {
-          const checking = this.tables.guard.check("write", sql, args);
-          if (checking) await checking;
-        } catch (error) {
-          if (!(error instanceof ForbiddenSqlError) && !isSqlFault(error)) throw error;
-          return new HandlerError(event, error);
-        }
-      }
-    }
-    return undefined;
-  }
-}
-
-/** What SQL can hold. Types say so too, but a payload may be anything that JSON is. */
-function checkArguments(args: readonly unknown[]): void {
-  for (const value of args) {
-    if (value === null || typeof value === "string" || Number.isFinite(value)) continue;
-    throw new TypeError(`Cannot write ${String(value)}: only texts, finite numbers and null can be stored`);
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === "object" && "then" in value && typeof value.then === "function";
-}
-
-/** Whether it is the statement that is at fault, and not the store. */
-export function isSqlFault(error: unknown): boolean {
-  return error instanceof DatabaseError &&
-    /^(SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG)|SQL_)/.test(error.code) &&
-    // Somebody else has moved the checkpoint: it has to be read again.
-    !error.message.includes("checkpoints.position");
 }

@@ -1,52 +1,21 @@
-import { errorMessage, FolioError } from "../core/errors.ts";
-import type { AnyProjection, ProjectionCheck } from "../core/projection.ts";
+import { FolioError } from "../core/errors.ts";
+import type { AnyProjection } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
-import type { ProjectionStatus } from "../runtime/read_models.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { Database } from "../store/database.ts";
+import type { LogStart } from "../runtime/log_start.ts";
+import type { ProjectionCheck, ProjectionStatus } from "../runtime/read_models.ts";
 import {
-  createGeneration,
   dropGeneration,
   type Generation,
   readCheckpoints,
   readGenerations,
   serveGeneration,
 } from "../store/read_store.ts";
-import { SqlGuard } from "../store/sql_guard.ts";
-import { createdName, generationName, renameTables } from "../store/sql_names.ts";
-import { compareTables } from "./comparison.ts";
-import { Projector, RETRY_DELAY_MS, type Tables } from "./projector.ts";
-import type { QueryRunner } from "./query_runner.ts";
-
-/** A build or copy switches, or is compared, when it is so close behind that the rest takes a moment. */
-const CLOSE_EVENTS = 1_000;
-
-/** What all projections of a process share. */
-export interface ReadWorld {
-  readonly runtime: Runtime;
-  readonly database: Database;
-  readonly queries: QueryRunner;
-  /** A number that no generation of any projection has. */
-  nextGeneration(): number;
-}
-
-/** Tables that are filled beside those that serve, to serve next or to be compared. */
-interface Build {
-  readonly generation: Generation;
-  readonly tables: Tables;
-  readonly projector: Projector;
-  readonly startedAt: number;
-  run: Promise<void>;
-  isCancelled: boolean;
-  /** From here on it can only succeed, or be repeated after a restart. */
-  isSwitching: boolean;
-}
-
-/** Somebody who waits until the rows reflect a token. */
-interface Waiter {
-  readonly token: Positions;
-  resolve(hasSeen: boolean): void;
-}
+import type { Build } from "./build.ts";
+import { Builder, type ReadWorld } from "./builder.ts";
+import { checkDrift, type Checked, CLOSE_EVENTS, type HooksOfCopy } from "./drift_check.ts";
+import { makeGeneration, namesOf, type Tables, tablesOf } from "./generation_tables.ts";
+import type { Projector } from "./projector.ts";
+import { hasSeen, TokenWaiters } from "./token_waiters.ts";
 
 /**
  * One projection: what serves, and what is being filled beside it.
@@ -65,15 +34,13 @@ export class ServedProjection {
   #build: Build | undefined;
   #copy: Build | undefined;
   #isStopped = false;
-  #wakeBuild: () => void = () => {};
   #turn: Promise<unknown> = Promise.resolve();
-  #waiting: Waiter[] = [];
+  readonly #waiters: TokenWaiters;
+  readonly #builder: Builder;
 
   private constructor(
     private readonly world: ReadWorld,
     readonly projection: AnyProjection,
-    /** Names that its SQL uses for its own tables and indexes. */
-    readonly names: ReadonlySet<string>,
     serving: Generation,
     tables: Tables,
     checkpoints: Positions,
@@ -81,6 +48,8 @@ export class ServedProjection {
     this.#serving = serving;
     this.#tables = tables;
     this.#frozenAt = checkpoints;
+    this.#waiters = new TokenWaiters(world.runtime.clock);
+    this.#builder = new Builder(world, projection, () => this.#changed());
   }
 
   /**
@@ -91,7 +60,7 @@ export class ServedProjection {
   static async open(world: ReadWorld, projection: AnyProjection): Promise<ServedProjection> {
     const { database, runtime } = world;
     const { name, version } = projection;
-    const names = namesOf(projection);
+    namesOf(projection); // throws before anything is made
     const generations = await readGenerations(database, name);
     let serving = generations.find(({ isServing }) => isServing);
     // What was being built by other code is no use; what this code was building goes on.
@@ -102,12 +71,13 @@ export class ServedProjection {
       if (other !== serving && other !== unfinished) await dropGeneration(database, name, other.generation);
     }
     if (!serving) {
-      serving = unfinished ?? await create(world, projection, names, false);
+      serving = unfinished ??
+        await makeGeneration(database, projection, { generation: world.nextGeneration() });
       await serveGeneration(database, name, serving.generation);
     }
     const checkpoints = await readCheckpoints(database, name, serving.generation);
-    const tables = await tablesOf(projection, names, serving);
-    const served = new ServedProjection(world, projection, names, serving, tables, checkpoints);
+    const tables = await tablesOf(projection, serving);
+    const served = new ServedProjection(world, projection, serving, tables, checkpoints);
     const isAhead = runtime.shards.some((shard) =>
       (checkpoints.get(shard.number) ?? 0) > shard.durablePosition
     );
@@ -118,7 +88,7 @@ export class ServedProjection {
     }
     const isCurrent = serving.version === version && !isAhead;
     if (isCurrent) {
-      served.#live = served.#projector(tables, checkpoints);
+      served.#live = served.#builder.projector(tables, checkpoints);
       served.#live.start();
     }
     if (!isCurrent || (unfinished && unfinished !== serving)) await served.#startBuild(unfinished);
@@ -128,10 +98,7 @@ export class ServedProjection {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.endWaits();
-    this.#wakeBuild();
-    for (const build of [this.#build, this.#copy]) {
-      if (build && !build.isSwitching) await build.projector.stop();
-    }
+    for (const build of [this.#build, this.#copy]) await build?.end();
     await this.#build?.run;
     await this.#turn;
     await this.#live?.stop();
@@ -156,24 +123,17 @@ export class ServedProjection {
     const { name, version, queries } = this.projection;
     const build = this.#build ?? this.#copy;
     const failure = this.#live?.failure;
+    const { startsAfter } = this.#serving;
     return {
       name,
       version,
       servedVersion: this.#serving.version,
       status: !this.#live ? "stale" : failure ? "failed" : "live",
       token: formatToken(this.#positions),
+      ...(startsAfter.size > 0 ? { startsAfter: formatToken(startsAfter) } : {}),
       lagEvents: this.lagOf(this.#positions),
       ...(failure ? { failure } : {}),
-      ...(build
-        ? {
-          build: {
-            eventsDone: build.projector.eventsDone,
-            eventsTotal: build.projector.eventsDone + build.projector.lagEvents,
-            startedAt: build.startedAt,
-            ...(build.projector.failure ? { failure: build.projector.failure } : {}),
-          },
-        }
-        : {}),
+      ...(build ? { build: build.status() } : {}),
       queries: [...queries.keys()],
     };
   }
@@ -191,45 +151,38 @@ export class ServedProjection {
    * not get there.
    */
   seen(token: Positions, waitMs: number): Promise<boolean> {
-    if (this.#hasSeen(token)) return Promise.resolve(true);
+    if (hasSeen(this.#positions, token)) return Promise.resolve(true);
     if (this.#isStopped || this.#isStuck) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const cancelTimer = this.world.runtime.clock.after(waitMs, () => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
-        resolve(false);
-      });
-      const waiter = {
-        token,
-        resolve: (hasSeen: boolean) => {
-          cancelTimer();
-          resolve(hasSeen);
-        },
-      };
-      this.#waiting.push(waiter);
-      this.#live?.hurry();
-    });
+    const seen = this.#waiters.wait(token, waitMs);
+    this.#live?.hurry();
+    return seen;
   }
 
   /** Nobody waits for a token any more. */
   endWaits(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve(false);
+    this.#waiters.end();
   }
 
-  /** Builds anew. A build that is under way goes on; one that has failed begins again. */
-  rebuild(): Promise<void> {
+  /**
+   * Builds anew. A build that is under way goes on; one that has failed begins again.
+   *
+   * @param from Where to begin; undefined for the beginning of the log.
+   * @throws {FolioError} `partial-rebuild-refused`; `projection-behind` where another build is under way.
+   */
+  rebuild(from?: LogStart): Promise<void> {
     return this.#exclusively(async () => {
+      if (from && !this.projection.partialRebuild) throw this.#refused("it has no partialRebuild");
+      if (from && !this.#live) throw this.#refused("its rows are of an earlier version");
       if (this.#build?.projector.failure) await this.#discard(this.#build);
-      if (!this.#build && !this.#isStopped) await this.#startBuild();
+      if (from && this.#build) throw this.behind("is being built already: wait, or give that up first");
+      if (this.#build || this.#isStopped) return;
+      await this.#startBuild(from && await this.#builder.createFrom(from, this.#serving));
     });
   }
 
   /** Gives a build up, and a check. */
   async cancel(): Promise<void> {
-    const copy = this.#copy;
-    if (copy) {
-      copy.isCancelled = true;
-      await copy.projector.stop();
-    }
+    await this.#copy?.end();
     await this.#exclusively(async () => {
       if (this.#build && !this.#build.isSwitching) await this.#discard(this.#build);
       else await this.#build?.run;
@@ -247,24 +200,18 @@ export class ServedProjection {
   }
 
   /**
-   * Fills tables beside those that serve, and compares the two. New events are not handled while it compares.
+   * Fills tables beside those that serve, and compares the two.
    *
    * @throws {FolioError} `projection-behind` while rows of an earlier version serve.
    */
   check(): Promise<ProjectionCheck> {
     return this.#exclusively(async () => {
       await this.built();
+      const { projection } = this;
       const live = this.#live;
       if (!live || this.#isStopped) throw this.behind("is being built: there is nothing to compare yet");
-      const generation = await create(this.world, this.projection, this.names, true);
-      const copy = this.#copy = await this.#newBuild(generation, new Map());
-      try {
-        return await this.#compare(live, copy);
-      } finally {
-        this.#copy = undefined;
-        live.release();
-        await dropGeneration(this.world.database, this.projection.name, generation.generation);
-      }
+      const withCopy: Checked["withCopy"] = (work, hooksOf) => this.#withCopy(work, hooksOf);
+      return await checkDrift({ ...this.world, projection, live, withCopy });
     });
   }
 
@@ -274,6 +221,12 @@ export class ServedProjection {
       projection: name,
       lagEvents: this.lagOf(this.#positions),
     });
+  }
+
+  #refused(reason: string): FolioError {
+    const { name } = this.projection;
+    const message = `Projection ${name} can be rebuilt from the beginning only: ${reason}`;
+    return new FolioError("partial-rebuild-refused", message, { projection: name });
   }
 
   get #positions(): Positions {
@@ -286,20 +239,10 @@ export class ServedProjection {
     return this.isStale && !isBuilding;
   }
 
-  #hasSeen(token: Positions): boolean {
-    return [...token].every(([shard, position]) => (this.#positions.get(shard) ?? 0) >= position);
-  }
-
   /** Tells those who wait for a token. */
   #changed(): void {
-    if (this.#waiting.length === 0) return;
-    if (this.#isStuck) return this.endWaits();
-    const still: Waiter[] = [];
-    for (const waiter of this.#waiting) {
-      if (this.#hasSeen(waiter.token)) waiter.resolve(true);
-      else still.push(waiter);
-    }
-    this.#waiting = still;
+    if (this.#isStuck) this.#waiters.end();
+    else this.#waiters.moved(this.#positions);
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -308,73 +251,41 @@ export class ServedProjection {
     return await turn;
   }
 
-  #projector(tables: Tables, checkpoints: Positions): Projector {
-    const { runtime, database } = this.world;
-    return new Projector(runtime, database, this.projection, tables, checkpoints, () => this.#changed());
-  }
-
-  async #newBuild(generation: Generation, checkpoints: Positions): Promise<Build> {
-    const tables = await tablesOf(this.projection, this.names, generation);
-    return {
-      generation,
-      tables,
-      projector: this.#projector(tables, checkpoints),
-      startedAt: this.world.runtime.clock.now(),
-      run: Promise.resolve(),
-      isCancelled: false,
-      isSwitching: false,
-    };
-  }
-
-  async #startBuild(unfinished?: Generation): Promise<void> {
-    const { database, runtime } = this.world;
-    const { name, version } = this.projection;
-    const generation = unfinished ?? await create(this.world, this.projection, this.names, false);
-    const checkpoints = await readCheckpoints(database, name, generation.generation);
-    const build = this.#build = await this.#newBuild(generation, checkpoints);
-    runtime.log("info", "Projection is being built", { projection: name, version });
-    build.run = this.#untilDone(() => this.#runBuild(build), () => this.#isOver(build));
-  }
-
-  #isOver({ isCancelled, projector }: Build): boolean {
-    return this.#isStopped || isCancelled || projector.failure !== undefined;
-  }
-
-  /** Repeats work that a store has failed, until it succeeds or is over. */
-  async #untilDone(work: () => Promise<void>, isOver: () => boolean): Promise<void> {
-    const { clock, log } = this.world.runtime;
-    while (!isOver()) {
-      try {
-        return await work();
-      } catch (error) {
-        log("warn", "Projection cannot be built yet", {
-          projection: this.projection.name,
-          error: errorMessage(error),
-        });
-      }
-      if (isOver()) return;
-      await new Promise<void>((resolve) => {
-        const cancelTimer = clock.after(RETRY_DELAY_MS, resolve);
-        this.#wakeBuild = () => {
-          cancelTimer();
-          resolve();
-        };
-      });
+  async #withCopy<T>(work: (copy: Build) => Promise<T>, hooksOf?: HooksOfCopy): Promise<T> {
+    // What was left out of the rows that serve is left out here, too.
+    const { startsAfter } = this.#serving;
+    const generation = await this.#builder.create({ isCopy: true, startsAfter });
+    try {
+      const hooks = await hooksOf?.(generation.generation);
+      this.#copy = await this.#builder.build(generation, hooks);
+      if (this.#isStopped) await this.#copy.end();
+      return await work(this.#copy);
+    } finally {
+      this.#copy = undefined;
+      await this.#builder.drop(generation);
     }
+  }
+
+  async #startBuild(made?: Generation): Promise<void> {
+    const { name, version } = this.projection;
+    const build = this.#build = await this.#builder.build(made ?? await this.#builder.create());
+    if (this.#isStopped) await build.end();
+    this.world.runtime.log("info", "Projection is being built", { projection: name, version });
+    build.run = build.untilDone(() => this.#runBuild(build), () => build.isOver);
   }
 
   async #runBuild(build: Build): Promise<void> {
     const { projector } = build;
-    do await projector.runOnce(); while (projector.lagEvents > CLOSE_EVENTS && !this.#isOver(build));
-    if (this.#isOver(build)) return;
+    do await projector.runOnce(); while (projector.lagEvents > CLOSE_EVENTS && !build.isOver);
+    if (build.isOver) return;
     // The last few events, with the old one standing still: what serves next has seen all that it has.
     await this.#live?.hold();
     try {
       await projector.runOnce();
-      if (this.#isOver(build)) return;
+      if (build.isOver) return;
       build.isSwitching = true;
       // Held until the answer is clear: its tables may be gone.
-      await this.#untilDone(() => this.#serve(build), () => this.#isStopped);
+      await build.untilDone(() => this.#serve(build), () => build.isEnded);
     } finally {
       this.#live?.release();
     }
@@ -396,86 +307,10 @@ export class ServedProjection {
   }
 
   async #discard(build: Build): Promise<void> {
-    build.isCancelled = true;
-    await build.projector.stop();
-    this.#wakeBuild();
+    await build.end();
     await build.run;
     this.#build = undefined;
     this.#changed();
-    await dropGeneration(this.world.database, this.projection.name, build.generation.generation);
+    await this.#builder.drop(build.generation);
   }
-
-  async #compare(live: Projector, copy: Build): Promise<ProjectionCheck> {
-    const { projector } = copy;
-    const { name } = this.projection;
-    const result = (rest: Pick<ProjectionCheck, "status"> & Partial<ProjectionCheck>): ProjectionCheck => ({
-      projection: name,
-      token: formatToken(projector.positions),
-      rowsCompared: 0,
-      ...rest,
-    });
-    const lag = () =>
-      [...live.positions].reduce((sum, [shard, at]) => sum + at - (projector.positions.get(shard) ?? 0), 0);
-    do await projector.runOnce(live.positions); while (lag() > CLOSE_EVENTS && !this.#isOver(copy));
-    if (!this.#isOver(copy)) {
-      await live.hold();
-      await projector.runOnce(live.positions);
-    }
-    if (projector.failure) {
-      const { error, event } = projector.failure;
-      return result({ status: "failed", failure: { error, event } });
-    }
-    if (this.#isOver(copy)) return result({ status: "cancelled" });
-    const tables = this.projection.tables.map(createdName).filter(({ kind }) => kind === "table").map((
-      { name },
-    ) => ({
-      name,
-      served: generationName(name, this.#serving.generation),
-      replayed: generationName(name, copy.generation.generation),
-    }));
-    const { rowsCompared, difference } = await this.world.queries.beside((connection) =>
-      compareTables(connection, tables)
-    );
-    return difference
-      ? result({ status: "different", rowsCompared, difference })
-      : result({ status: "equal", rowsCompared });
-  }
-}
-
-/** Names of a projection's tables and indexes. */
-function namesOf(projection: AnyProjection): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const sql of projection.tables) {
-    const { name } = createdName(sql);
-    if (names.has(name)) {
-      throw new TypeError(`Cannot use projection ${projection.name}: two things are ${name}`);
-    }
-    names.add(name);
-  }
-  return names;
-}
-
-async function tablesOf(
-  projection: AnyProjection,
-  names: ReadonlySet<string>,
-  { generation }: Generation,
-): Promise<Tables> {
-  const guard = await SqlGuard.open(projection.tables.map((sql) => renameTables(sql, names, generation)));
-  return { generation, names, guard };
-}
-
-async function create(
-  world: ReadWorld,
-  projection: AnyProjection,
-  names: ReadonlySet<string>,
-  isCopy: boolean,
-): Promise<Generation> {
-  const { name, version, tables } = projection;
-  const made = { projection: name, generation: world.nextGeneration(), version, isCopy };
-  const tableNames = tables.map(createdName).filter(({ kind }) => kind === "table").map(({ name }) => name);
-  await createGeneration(world.database, made, {
-    tables: tables.map((sql) => renameTables(sql, names, made.generation)),
-    names: tableNames.map((table) => generationName(table, made.generation)),
-  });
-  return { ...made, isServing: false };
 }

@@ -1,5 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import { aboutMessage } from "../core/log.ts";
 import type { Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
@@ -289,10 +290,28 @@ export class Dispatcher {
     this.owner.world.observer?.began?.(entry.message, this.owner.shard, entry.attempts);
   }
 
+  /** An attempt of an activity does not count. */
+  tookBackWork(entry: Entry): void {
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying");
+  }
+
   /** An activity is done. */
   settleWork(entry: Entry, output: unknown): void {
     this.owner.left();
     this.#conclude(entry, { status: "done", reply: output, version: 0, position: this.#position });
+  }
+
+  /** An activity was not performed in time. */
+  expireWork(entry: Entry): void {
+    this.owner.left();
+    const { expiresAt } = entry.message;
+    this.#conclude(entry, {
+      status: "rejected",
+      rejection: "expired",
+      details: { expiresAt },
+      version: 0,
+      position: this.#position,
+    });
   }
 
   /** An attempt of an activity has failed. @param delayMs Until the next one; undefined where there is none. */
@@ -359,7 +378,7 @@ export class Dispatcher {
   #failed(activation: Activation, entry: Entry, error: unknown): void {
     const { world, shard } = this.owner;
     const { message } = entry;
-    const fields = { shard, actor: message.actor, command: message.command, messageId: message.id };
+    const fields = { shard, ...aboutMessage(message) };
     if (!entry.durable) {
       world.observer?.ended?.(message, shard, "failed", error);
       if (isFull(error)) return this.#giveUp(activation, entry, error);
@@ -406,9 +425,7 @@ export class Dispatcher {
     this.owner.world.observer?.ended?.(message, this.owner.shard, "dead", error);
     this.owner.world.log("error", "Message became a dead letter", {
       shard: this.owner.shard,
-      actor: message.actor,
-      command: message.command,
-      messageId: message.id,
+      ...aboutMessage(message),
       attempts: entry.attempts,
       error: errorMessage(error),
     });

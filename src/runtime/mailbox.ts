@@ -94,6 +94,11 @@ export class Queue<T> {
     return this.#items[this.#first];
   }
 
+  /** The newest. */
+  last(): T | undefined {
+    return this.length > 0 ? this.#items.at(-1) : undefined;
+  }
+
   shift(): T | undefined {
     const item = this.#items[this.#first];
     if (item === undefined) return undefined;
@@ -113,6 +118,12 @@ export class Queue<T> {
     const index = this.#items.indexOf(item, this.#first);
     if (index >= 0) this.#items.splice(index, 1);
     return index >= 0;
+  }
+
+  /** Removes all that are void. */
+  drop(isVoid: (item: T) => boolean): void {
+    this.#items = this.toArray().filter((item) => !isVoid(item));
+    this.#first = 0;
   }
 
   /** What is in it, oldest first. */

@@ -319,6 +319,11 @@ export class Runtime {
     return this.#ids.next();
   }
 
+  /** A number in [0, 1), from the same source as all chance. */
+  random(): number {
+    return this.#ids.random();
+  }
+
   /** The positions that everything on disk has now. */
   positions(): Positions {
     return new Map(this.shards.map((shard) => [shard.number, shard.durablePosition]));

@@ -114,7 +114,10 @@ export class Shard {
       store.engine,
       {
         committed: (events, outbox) => this.#onCommitted(events, outbox),
-        ready: () => this.#dispatcher.run(),
+        ready: () => {
+          this.work.resume();
+          this.#dispatcher.run();
+        },
         fenced: (error) => this.#stopServing("fenced", error),
         lost: (newHead) => this.#reload(newHead),
       },
@@ -594,7 +597,7 @@ export class Shard {
     this.#loader.stop();
     this.#delays.stop();
     this.#timers.stop();
-    this.work.clear();
+    this.work.clear(this.#state !== "recovering");
     for (const entry of this.#pending.values()) {
       for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
     }

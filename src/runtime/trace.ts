@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../core/event.ts";
-import type { MessageStatus } from "../core/message.ts";
+import { activityNameOf } from "../core/activity.ts";
+import type { MessageRecord, MessageStatus } from "../core/message.ts";
 import { readEventsOfCorrelation } from "../store/events.ts";
 import { readMessagesOfCorrelation } from "../store/messages.ts";
 import type { Shard } from "./shard.ts";
@@ -45,7 +46,7 @@ export async function readTrace(
       actor: message.actor,
       command: message.command,
       status: message.status,
-      attempts: message.attempts + (message.outcome ? 1 : 0),
+      attempts: attemptsOf(message),
       enqueuedAt: message.enqueuedAt,
       handledAt: message.handledAt ?? undefined,
       events: [],
@@ -84,6 +85,11 @@ export async function readTrace(
     else roots.push(node);
   }
   return { correlationId, roots, isTruncated: isCut || nodes.size > taken.length };
+}
+
+/** Attempts at a message, that which succeeded or runs included. Those at activities count from their beginning. */
+export function attemptsOf({ actor, attempts, outcome }: MessageRecord): number {
+  return attempts + (outcome && activityNameOf(actor) === undefined ? 1 : 0);
 }
 
 /** Causes first: what a turn sends has the time of that turn. */

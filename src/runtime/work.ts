@@ -21,9 +21,10 @@ export interface WorkOwner {
 export class Work {
   /** Told of each entry that may be begun, now or at its `nextAttemptAt`. */
   readonly arrived = new Signal<Entry>();
-  /** Told when all entries are void, because the shard is loaded again or stops. */
-  readonly dropped = new Signal();
+  /** Told when all entries are void. True: for good; false: they are read again from the disk. */
+  readonly dropped = new Signal<boolean>();
   readonly #entries = new Set<Entry>();
+  readonly #untold: Entry[] = [];
 
   constructor(private readonly owner: WorkOwner) {}
 
@@ -34,21 +35,33 @@ export class Work {
 
   add(entry: Entry): void {
     this.#entries.add(entry);
-    this.arrived.emit(entry);
+    // While the shard is loaded again, nothing may join a commit: the loading waits for what has.
+    if (this.owner.committer.isAccepting) this.arrived.emit(entry);
+    else this.#untold.push(entry);
   }
 
-  clear(): void {
+  /** Tells of what came while nothing could be begun. */
+  resume(): void {
+    if (this.#untold.length === 0 || !this.owner.committer.isAccepting) return;
+    for (const entry of this.#untold.splice(0)) this.arrived.emit(entry);
+  }
+
+  clear(isForGood: boolean): void {
     this.#entries.clear();
-    this.dropped.emit();
-  }
-
-  /** Whether the entry's outcome may still be told. */
-  has(entry: Entry): boolean {
-    return this.#entries.has(entry) && this.owner.committer.isAccepting;
+    this.#untold.length = 0;
+    this.dropped.emit(isForGood);
   }
 
   /**
-   * Records that an attempt begins. Resolves when that is on disk.
+   * Whether the entry's outcome may still be told. Also while it is found out what became of a commit: what is
+   * told then joins the open one, and is lost or kept with it.
+   */
+  has(entry: Entry): boolean {
+    return this.#entries.has(entry);
+  }
+
+  /**
+   * Records that an attempt begins. Resolves when that is on disk, rejects when it is lost.
    *
    * @param leaseUntil When another attempt may begin, should nothing be heard of this one.
    */
@@ -61,25 +74,63 @@ export class Work {
     return this.owner.committer.flushed();
   }
 
-  /** Records what an activity gave. No-op when it is too late. */
-  done(entry: Entry, output: unknown): void {
-    if (!this.has(entry)) return;
-    this.#entries.delete(entry);
+  /** Records that the attempt that was begun last does not count: it is as if it had not been begun. */
+  takeBack(entry: Entry): Promise<void> {
+    if (!this.has(entry)) return Promise.resolve();
+    entry.attempts--;
+    entry.status = entry.attempts === 0 ? "queued" : "retrying";
+    entry.nextAttemptAt = null;
+    this.owner.dispatcher.tookBackWork(entry);
+    this.owner.dispatcher.store(entry);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records what an activity gave. No-op when it is too late. Resolves when that is on disk. */
+  done(entry: Entry, output: unknown): Promise<void> {
+    if (!this.#entries.delete(entry)) return Promise.resolve();
     this.owner.dispatcher.settleWork(entry, output);
+    return this.owner.committer.flushed();
+  }
+
+  /** Records that it is too late to perform it. */
+  expired(entry: Entry): Promise<void> {
+    if (!this.#entries.delete(entry)) return Promise.resolve();
+    this.owner.dispatcher.expireWork(entry);
+    return this.owner.committer.flushed();
   }
 
   /**
-   * Records that an attempt failed. No-op when it is too late.
+   * Records that an attempt failed. No-op when it is too late. Resolves when that is on disk.
    *
    * @param delayMs Until the next attempt; undefined where there is none.
-   * @returns Whether there will be another attempt.
    */
-  failed(entry: Entry, error: unknown, delayMs: number | undefined): boolean {
-    if (!this.has(entry)) return false;
+  failed(entry: Entry, error: unknown, delayMs: number | undefined): Promise<void> {
+    if (!this.has(entry)) return Promise.resolve();
     if (delayMs === undefined) this.#entries.delete(entry);
     this.owner.dispatcher.failWork(entry, error, delayMs);
-    return delayMs !== undefined;
+    return this.owner.committer.flushed();
   }
+
+  /** Records that it cannot be performed at all: a dead letter at once. Resolves when that is on disk. */
+  refuse(entry: Entry, error: unknown): Promise<void> {
+    entry.attempts++;
+    return this.failed(entry, error, undefined);
+  }
+}
+
+/**
+ * Attempts of an entry that were begun, and of which it is not known what came. What was before it was redriven
+ * does not count.
+ */
+export function attemptsInDoubt(entry: Entry): number {
+  let known = 0;
+  for (let at = entry.failures.length - 1; at >= 0 && entry.failures[at]?.attempt !== 0; at--) known++;
+  return Math.max(0, entry.attempts - known);
+}
+
+/** Whether it is not known what came of the attempt that was begun last. */
+export function isLatestInDoubt(entry: Entry): boolean {
+  return entry.attempts > 0 && entry.failures.at(-1)?.attempt !== entry.attempts;
 }
 
 /** Name and key of the activity that an entry is for. */

@@ -26,3 +26,13 @@ export async function readCheckpoint(database: Database, reactor: string): Promi
   });
   return row === undefined ? undefined : Number(row[0]);
 }
+
+/** Checkpoints whose names begin with a text. */
+export async function readCheckpointsWith(database: Database, prefix: string): Promise<Map<string, number>> {
+  const rows = await database.execute({
+    sql:
+      `SELECT reactor, position FROM checkpoints WHERE substr(reactor, 1, length(?1)) = ?1 ORDER BY reactor`,
+    args: [prefix],
+  });
+  return new Map(rows.map(([name, position]) => [String(name), Number(position)]));
+}

@@ -118,6 +118,13 @@ export async function readLog(
   return rows.map((row) => toEvent(shard, row));
 }
 
+/** When the event of a position was recorded, in milliseconds since the Unix epoch. */
+export async function readTime(database: Database, position: number): Promise<number> {
+  const [row] = await database.execute({ sql: `SELECT at FROM events WHERE position = ?`, args: [position] });
+  if (!row) throw new RangeError(`There is no event at position ${position}`);
+  return Number(row[0]);
+}
+
 /** Events that one message emitted. */
 export async function readEventsOfMessage(
   database: Database,

@@ -1,5 +1,6 @@
 import { type Client, createClient, LibsqlError } from "@libsql/client";
 import { type Database, DatabaseError, type Row, type SqlValue, type Statement } from "./database.ts";
+import { openFileDatabase, toBound } from "./file_database.ts";
 
 /** Where a database is: `file:…` on this machine, or `libsql:`, `http:`, `https:` on a server. */
 export interface DatabaseLocation {
@@ -10,12 +11,18 @@ export interface DatabaseLocation {
 /**
  * Opens a database on the calling thread. A `file:` database then runs synchronously on it.
  *
- * One connection only: pragmas belong to a connection, and an in-memory database is one.
+ * @throws {DatabaseError} When it cannot be opened.
  */
 export function openLibsqlDatabase(location: DatabaseLocation): Database {
+  return location.url.startsWith("file:") ? openFileDatabase(location.url) : openClientDatabase(location);
+}
+
+/** Opens a database by the client for servers, which takes the URL of a file, too. */
+export function openClientDatabase(location: DatabaseLocation): Database {
   const client = wrapErrorsSync(() =>
     createClient({
       url: location.url,
+      // Pragmas belong to a connection, and an in-memory database is one.
       concurrency: 1,
       ...(location.authToken === undefined ? {} : { authToken: location.authToken }),
     })
@@ -28,8 +35,8 @@ export function openLibsqlDatabase(location: DatabaseLocation): Database {
   };
 }
 
-function toLibsql(statement: Statement): { sql: string; args: SqlValue[] } {
-  return { sql: statement.sql, args: [...(statement.args ?? [])] };
+function toLibsql(statement: Statement) {
+  return { sql: statement.sql, args: statement.args?.map(toBound) ?? [] };
 }
 
 type ResultSet = Awaited<ReturnType<Client["execute"]>>;

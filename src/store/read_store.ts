@@ -1,3 +1,4 @@
+import type { Positions } from "../core/token.ts";
 import type { Database, Row, SqlValue, Statement } from "./database.ts";
 import type { Migration } from "./migrations.ts";
 
@@ -30,7 +31,10 @@ const createProjections = [
   ) STRICT, WITHOUT ROWID`,
 ];
 
-export const readMigrations: readonly Migration[] = [createProjections];
+/** A projection may be rebuilt without its earlier events: then it says where its own begin. */
+const addStart = [`ALTER TABLE generations ADD COLUMN starts_after TEXT NOT NULL DEFAULT '[]'`];
+
+export const readMigrations: readonly Migration[] = [createProjections, addStart];
 
 /** One set of a projection's tables. */
 export interface Generation {
@@ -41,6 +45,8 @@ export interface Generation {
   readonly isServing: boolean;
   /** Made only to be compared with the one that serves; never to serve itself. */
   readonly isCopy: boolean;
+  /** Positions of the last events that were left out on purpose; of none, where it began with the log. */
+  readonly startsAfter: Positions;
 }
 
 /** The highest number that a generation of any projection has. Numbers are shared, so that tables of two
@@ -58,38 +64,77 @@ export async function readProjections(database: Database): Promise<string[]> {
 
 export async function readGenerations(database: Database, projection: string): Promise<Generation[]> {
   const rows = await database.execute({
-    sql: `SELECT g.generation, g.version, g.generation = p.generation, g.is_copy
+    sql: `SELECT g.generation, g.version, g.generation = p.generation, g.is_copy, g.starts_after
       FROM generations AS g LEFT JOIN projections AS p ON p.name = g.projection
       WHERE g.projection = ? ORDER BY g.generation`,
     args: [projection],
   });
-  return rows.map(([generation, version, isServing, isCopy]) => ({
+  return rows.map(([generation, version, isServing, isCopy, startsAfter]) => ({
     projection,
     generation: Number(generation),
     version: Number(version),
     isServing: isServing === 1,
     isCopy: isCopy === 1,
+    startsAfter: new Map<number, number>(JSON.parse(String(startsAfter))),
   }));
 }
 
-/** Makes the tables of a new generation. `tables` are complete statements; `names` is what they make. */
+/** What a new generation is made with. */
+export interface NewTables {
+  /** Complete statements. */
+  readonly tables: readonly string[];
+  /** Names of what they make. */
+  readonly names: readonly string[];
+  /** Where rows of the generation that serves are copied from, and how far its events are handled again. */
+  readonly kept?: {
+    readonly generation: number;
+    readonly tables: readonly { readonly from: string; readonly to: string; readonly columns: string }[];
+    /** Positions behind which events are handled again, at the latest. */
+    readonly upTo: Positions;
+  };
+}
+
+/** Makes the tables of a new generation, with its checkpoints where it does not begin with the log. */
 export async function createGeneration(
   database: Database,
   generation: Omit<Generation, "isServing">,
-  made: { tables: readonly string[]; names: readonly string[] },
+  { tables, names, kept }: NewTables,
 ): Promise<void> {
   const key = [generation.projection, generation.generation];
-  await database.batch([
+  const statements: Statement[] = [
     {
-      sql: `INSERT INTO generations VALUES (?, ?, ?, ?)`,
-      args: [...key, generation.version, Number(generation.isCopy)],
+      sql: `INSERT INTO generations VALUES (?, ?, ?, ?, ?)`,
+      args: [
+        ...key,
+        generation.version,
+        Number(generation.isCopy),
+        JSON.stringify([...generation.startsAfter]),
+      ],
     },
     {
       sql: `INSERT INTO generation_tables SELECT ?, ?, value FROM json_each(?)`,
-      args: [...key, JSON.stringify(made.names)],
+      args: [...key, JSON.stringify(names)],
     },
-    ...made.tables.map((sql) => ({ sql })),
-  ], "write");
+    ...tables.map((sql) => ({ sql })),
+  ];
+  if (!kept) {
+    statements.push({
+      sql: `INSERT INTO checkpoints SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)`,
+      args: [...key, JSON.stringify([...generation.startsAfter])],
+    });
+  } else {
+    for (const { from, to, columns } of kept.tables) {
+      statements.push({ sql: `INSERT INTO [${to}] (${columns}) SELECT ${columns} FROM [${from}]` });
+    }
+    statements.push({
+      // What the rows do not reflect yet must not be passed over.
+      sql: `INSERT INTO checkpoints SELECT ?1, ?2, value ->> 0, min(value ->> 1, coalesce((
+          SELECT position FROM checkpoints WHERE projection = ?1 AND generation = ?3 AND shard = value ->> 0
+        ), 0)) FROM json_each(?4)`,
+      args: [...key, kept.generation, JSON.stringify([...kept.upTo])],
+    });
+  }
+  await database.batch(statements, "write");
 }
 
 /** Lets a generation serve, and drops all others, in one transaction. */

@@ -1,5 +1,6 @@
 import LibsqlConnection from "libsql/promise";
-import { type Database, DatabaseError, type Row, type SqlValue, type Statement } from "./database.ts";
+import { type Database, DatabaseError, type Row, type Statement } from "./database.ts";
+import { toBound } from "./file_database.ts";
 
 /**
  * A connection that only reads, and can be told to give up in the middle of a statement. A thread that runs
@@ -71,11 +72,6 @@ function open(file: string): Promise<Connection> {
     await connection.exec("PRAGMA query_only = 1");
     return connection;
   });
-}
-
-/** The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`. */
-function toBound(value: SqlValue): SqlValue | bigint {
-  return Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }
 
 async function wrapped<T>(work: () => Promise<T>): Promise<T> {

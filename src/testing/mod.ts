@@ -7,4 +7,5 @@
 export { type CommandsOf, type EventOf, Given, given, type InputArgs } from "./given.ts";
 export { Checked, type Expected, type Outcome, type RejectionOf, type ReplyOf, When } from "./when.ts";
 export { seededIds } from "./seeded_ids.ts";
+export { type Faults, simulate, SimulatedCrash, Simulation, type SimulationOptions } from "./simulation.ts";
 export { VirtualClock } from "./virtual_clock.ts";

@@ -72,6 +72,17 @@ export class VirtualClock implements Clock {
     this.#now = Math.max(this.#now, end);
   }
 
+  /** Goes on to the next callback and runs it. @returns False where there is none. */
+  async advanceToNext(): Promise<boolean> {
+    await this.settle();
+    const next = this.#popBy(Infinity);
+    if (!next) return false;
+    this.#now = Math.max(this.#now, next.at);
+    next.callback();
+    await this.settle();
+    return true;
+  }
+
   /** Moves the clock without running anything, also back: what a correction of a real clock does. */
   set(now: number): void {
     this.#now = now;

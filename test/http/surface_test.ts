@@ -30,6 +30,7 @@ const segment = fc.oneof(
     "dead-letters",
     "health",
     "projections",
+    "activities",
     "trace",
     "redrive",
   ),
@@ -53,7 +54,7 @@ const knownPath = fc.constantFrom(
   ...["/actors/counter/c", "/actors/counter/c/increment", "/actors/counter/c/events", "/actors/echo/e/keep"],
   ...["/actors/account/a/open", "/actors/worker/w/work", "/events", "/messages/m1", "/messages/m1/trace"],
   ...["/dead-letters", "/dead-letters/redrive", "/dead-letters/m1", "/dead-letters/m1/redrive"],
-  ...["/health/live", "/health/ready", "/openapi.json"],
+  ...["/health/live", "/health/ready", "/openapi.json", "/activities"],
 );
 const path = fc.oneof(knownPath, fc.array(segment, { maxLength: 6 }).map((parts) => `/${parts.join("/")}`));
 

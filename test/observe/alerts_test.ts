@@ -126,7 +126,11 @@ test.each(["projection", "reactor"] as const)(
 
 test.each(["projection", "reactor"] as const)("a %s that has stopped fires at once", async (kind) => {
   const { runtime, clock, alerts } = watchFake();
-  const failure = { error: "Error: no", event: { shard: 0, position: 1, type: "T", actor: "a/b" }, at: 0 };
+  const failure = {
+    error: "Error: no",
+    event: { shard: 0, position: 1, type: "T", actor: "a/b", version: 1 },
+    at: 0,
+  };
   runtime.followers[kind] = { name: "p", status: "failed", lagEvents: 1, failure };
   await clock.advance(EVERY_MS);
   expect(firing(alerts)).toEqual([`${kind}-failed p`]);

@@ -1,4 +1,4 @@
-import type { ReactorStatus } from "../../src/runtime/read_models.ts";
+import type { ReactorStatus } from "../../src/runtime/reactor_models.ts";
 import type { Registry } from "../../src/runtime/registry.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
 import { allSeries, type Series } from "../../src/observe/series.ts";

@@ -129,6 +129,20 @@ test("a rebuild is asked for, shown, and done; a check tells what it found", asy
   expect(cancelled).toMatchObject({ status: 200, body: { name: "balances", status: "live" } });
 });
 
+test("a rebuild from a later place is refused where the projection does not allow it, or the place is none", async () => {
+  const { served, token } = await withAccounts();
+  for (const from of [token, "2026-01-31T12:00:00Z", "2026-01-31T12:00:00+01:00"]) {
+    const refused = await served.post(`/projections/balances/rebuild?from=${from}`);
+    expectProblem(refused, 409, "partial-rebuild-refused");
+    expect(refused.headers.get("retry-after")).toBeNull();
+  }
+  for (const from of ["", "yesterday", "2026-02-30T12:00:00Z", "7.1", "0.1_0.2"]) {
+    expectProblem(await served.post(`/projections/balances/rebuild?from=${from}`), 400, "malformed", "from");
+  }
+  const both = await served.post(`/projections/balances/rebuild?check=true&from=${token}`);
+  expectProblem(both, 400, "malformed", "from");
+});
+
 /** A typed client on a real app. */
 async function client() {
   const clock = new TestClock();

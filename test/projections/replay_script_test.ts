@@ -41,6 +41,9 @@ test("a folder is checked, found to have drifted, rebuilt, and checked again", a
   expect(drifted.stderr).toContain(`key       {"account":"b"}`);
   expect(drifted.stderr).toMatch(/served .*"balance":99/);
   expect(drifted.stderr).toMatch(/replayed .*"balance":5/);
+  expect(drifted.stderr).toMatch(
+    /event {5}Deposited of account\/b, version 2, at \d\.2, made it as replayed/,
+  );
   expect(await replay("--projection", "balances")).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("Built balances, version 1"),
@@ -58,6 +61,7 @@ test("a server is asked to rebuild, and to check, while it serves", async () => 
   const drifted = await runTask("replay", "--projection", "balances", "--url", url, "--check");
   expect(drifted.code).toBe(1);
   expect(drifted.stderr).toContain("served    no such row");
+  expect(drifted.stderr).toMatch(/event {5}Opened of account\/a, version 1, at \d\.\d: before it/);
   const unknown = await runTask("replay", "--projection", "nothing", "--url", url);
   expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("only balances") });
   const held = await runTask("replay", "--projection", "balances", "--data", folder);
@@ -77,8 +81,49 @@ test("tables of a projection that is not among the modules are dropped, others a
   expect((await drop("balances", "--modules", none)).code).toBe(1);
 });
 
+// Would catch a place that reaches neither the folder nor the server.
+test("a projection that allows it is rebuilt from a token or a time, in a folder and on a server", async () => {
+  const { folder, runtime } = await folderWithBalances();
+  await runtime[Symbol.asyncDispose]();
+  const file = `${folder}/modules.ts`;
+  await Deno.writeTextFile(
+    file,
+    `import { projection, query } from "folio";
+    import { z } from "zod";
+    import { account } from "${new URL("../../actors/account.ts", import.meta.url)}";
+    export default [account, projection("recent", {
+      version: 1, from: [account], partialRebuild: "leave-out",
+      tables: ["CREATE TABLE recent (account TEXT, amount INTEGER)"],
+      on: { "account/Deposited": (write, event) =>
+        write("INSERT INTO recent VALUES (?, ?)", [event.key, event.payload.amount]) },
+      queries: { all: query(z.object({}), z.object({ account: z.string() }), () => ["SELECT * FROM recent"]) },
+    })];`,
+  );
+  const replay = (...flags: string[]) => runTask("replay", "--projection", "recent", ...flags);
+  const local = (...flags: string[]) => replay("--data", folder, "--modules", file, ...flags);
+  expect(await local("--from", "2100-01-01T00:00:00Z")).toMatchObject({ code: 0 });
+  expect((await local("--check")).stdout).toContain("0 rows");
+  expect((await local("--from", "9.1")).stderr).toContain(`Cannot begin at "9.1"`);
+  const { default: modules } = await import(file);
+  const served = await openRuntime({ modules, data: folder, shards: 2 });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, createApp(served).fetch);
+  onTestFinished(() => server.shutdown());
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  expect(await replay("--url", url, "--from", "2000-01-01T00:00:00+02:00")).toMatchObject({ code: 0 });
+  expect((await served.projections.query("recent", "all", {}, { waitMs: 1_000 })).rows).toHaveLength(2);
+});
+
+test("a projection that does not allow it says so", async () => {
+  const { folder, runtime } = await folderWithBalances();
+  await runtime[Symbol.asyncDispose]();
+  const refused = await runTask("replay", "--projection", "balances", "--data", folder, "--from", "0.1");
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("no partialRebuild") });
+});
+
 test.each([
   [],
+  ["--projection", "a", "--from", "0.1", "--check"],
+  ["--drop", "a", "--from", "0.1"],
   ["--projection", "a", "--drop", "b"],
   ["--projection", "a", "--url", "http://x", "--data", "y"],
   ["--drop", "a", "--check"],

@@ -123,6 +123,50 @@ describe.each(databaseKinds)("a database $kind", ({ open }) => {
     expect(await idsIn(database)).toEqual([...numbers].sort((a, b) => a - b));
   });
 
+  // Would catch a whole number that becomes a fraction on its way: as text it is then another one.
+  test("takes whole numbers for whole numbers, and others for fractions", async () => {
+    const database = await openItems();
+    const sql = `SELECT typeof(?1) || ' ' || ?1`;
+    const texts = await Promise.all(
+      [2, -7, 2.5, 2 ** 53 - 1].map((n) => database.execute({ sql, args: [n] })),
+    );
+    expect(texts.flat(2)).toEqual(["integer 2", "integer -7", "real 2.5", "integer 9007199254740991"]);
+    for (const wrong of [NaN, Infinity]) {
+      expect(await failureOf(database.execute({ sql, args: [wrong] }))).toBeInstanceOf(DatabaseError);
+    }
+    const tooLarge = { sql: `SELECT 9007199254740993` };
+    expect(await failureOf(database.execute(tooLarge))).toBeInstanceOf(DatabaseError);
+  });
+
+  // Would catch a statement that is run again with what it was given the last time.
+  test("takes arguments that are not given for NULL, each time", async () => {
+    const database = await openItems();
+    const select = { sql: `SELECT ?1, ?2` };
+    const given = [[1, "a"], [2], [], [null, "b"]];
+    for (const args of given) {
+      const rows = await database.execute({ ...select, args });
+      expect(rows).toEqual([[args[0] ?? null, args[1] ?? null]]);
+    }
+  });
+
+  // Would catch statements that were made for tables as they were before.
+  test("runs the same statements when the tables have changed, and when they are more than can be kept", async () => {
+    const database = await openItems();
+    const all = { sql: `SELECT * FROM items ORDER BY id` };
+    await database.batch([insert(1, "a"), all], "write");
+    const [, changed] = await database.batch(
+      [{ sql: `ALTER TABLE items ADD COLUMN size INTEGER` }, all],
+      "write",
+    );
+    expect(changed).toEqual([[1, "a", null]]);
+    expect(await failureOf(database.execute(insert(2)))).toBeInstanceOf(DatabaseError);
+
+    await database.batch([{ sql: `DROP TABLE items` }, { sql: `CREATE TABLE items (id, name)` }], "write");
+    for (let n = 0; n < 500; n++) await database.execute({ sql: `SELECT ${n}` });
+    await database.execute(insert(3));
+    expect(await database.execute(all)).toEqual([[3, "item 3"]]);
+  });
+
   test("fails with a DatabaseError once it is closed", async () => {
     const database = await openItems();
     await database.close();

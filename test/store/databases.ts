@@ -2,7 +2,7 @@
 import { onTestFinished } from "vitest";
 import type { Commit } from "../../src/store/commit.ts";
 import type { Database } from "../../src/store/database.ts";
-import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { openClientDatabase, openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import type { EventRow } from "../../src/store/events.ts";
 import type { MessageRow } from "../../src/store/messages.ts";
 import { openShardStore, type ShardStore } from "../../src/store/shard_store.ts";
@@ -26,6 +26,11 @@ export const databaseKinds: { kind: string; isFile: boolean; open: () => Promise
     kind: "in a file on this thread",
     isFile: true,
     open: () => Promise.resolve(openLibsqlDatabase({ url: `file:${temporaryFolder()}/test.db` })),
+  },
+  {
+    kind: "by the client for servers",
+    isFile: true,
+    open: () => Promise.resolve(openClientDatabase({ url: `file:${temporaryFolder()}/test.db` })),
   },
   {
     kind: "in a file on a worker thread",

@@ -4,6 +4,7 @@ import type { RecordedEvent } from "../../src/core/event.ts";
 import type { Observer } from "../../src/core/observer.ts";
 import type { MessageRecord } from "../../src/core/message.ts";
 import type { Message } from "../../src/core/message.ts";
+import { Activities } from "../../src/processors/activities.ts";
 import type { AnyModule } from "../../src/runtime/registry.ts";
 import { Runtime } from "../../src/runtime/runtime.ts";
 import { LocalEngine } from "../../src/store/engine.ts";
@@ -32,6 +33,7 @@ export class World {
   /** What has been logged, as `level message`. */
   readonly logged: string[] = [];
   #runtime: Runtime | undefined;
+  #activities: Activities | undefined;
   readonly #ids;
   #life = { isOver: false };
 
@@ -51,6 +53,11 @@ export class World {
     return this.#runtime;
   }
 
+  get activities(): Activities {
+    if (!this.#activities) throw new Error("No runtime has been started");
+    return this.#activities;
+  }
+
   /** Engine of the shard that an actor lives in. */
   engineOf(actor: string): FaultyEngine {
     return at(this.engines, this.runtime.shardOf(actor).number);
@@ -62,6 +69,7 @@ export class World {
 
   /** Stops the runtime in good order and starts another one on the same store. */
   async restart(modules = this.options.modules): Promise<void> {
+    this.activities.stop();
     await this.runtime.stop();
     this.#life.isOver = true;
     await this.#start(modules);
@@ -124,6 +132,8 @@ export class World {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     };
     this.#runtime = await Runtime.start({ modules, stores, clock, ids: this.#ids, limits, log, observer });
+    this.#activities = new Activities(this.#runtime);
+    this.#activities.start();
   }
 }
 

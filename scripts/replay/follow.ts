@@ -1,0 +1,10 @@
+import type { EventPlace } from "../../src/runtime/read_models.ts";
+import { printable } from "../support/script.ts";
+
+/** Between two looks at how far something has come, in milliseconds. */
+export const POLL_DELAY_MS = 200;
+
+/** An event by its places, for people. */
+export function placeOf({ type, actor, version, shard, position }: EventPlace): string {
+  return printable(`${type} of ${actor}, version ${version}, at ${shard}.${position}`);
+}

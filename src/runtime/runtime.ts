@@ -330,7 +330,8 @@ export class Runtime {
   }
 
   trace(correlationId: string): Promise<Trace> {
-    return readTrace(this.shards, correlationId, this.limits.traceNodesMax);
+    const sources = this.shards.map(({ number, store: { database } }) => ({ number, database }));
+    return readTrace(sources, correlationId, this.limits.traceNodesMax);
   }
 
   parseToken(text: string): Positions {

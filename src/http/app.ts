@@ -21,6 +21,7 @@ import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
+import { traceRequests } from "./tracing.ts";
 
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
@@ -69,6 +70,8 @@ export function createApp(
     return problem(error);
   });
   app.use(guard(options.token));
+  const tracing = traceRequests();
+  if (tracing) app.use(tracing);
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime, runtime.activities);

@@ -122,11 +122,12 @@ export function readCommandHeaders(c: Context, limits: Limits, now: number): Com
   const headers = c.req.header(); // all at once: each look-up of one is a call into the server
   const traceparent = readTraceparent(headers.traceparent);
   const prefer = readPrefer(headers.prefer, limits);
+  const ownSpan: string | undefined = c.get("traceparent"); // see tracing.ts
   return {
     messageId: readId("Idempotency-Key", headers["idempotency-key"]),
     correlationId: readId("Folio-Correlation-Id", headers["folio-correlation-id"]) ??
       traceparent?.slice(3, 35),
-    traceparent,
+    traceparent: ownSpan ?? traceparent,
     expectedVersion: readIfMatch(headers["if-match"]),
     deliverAt: readPoint(headers, deliveryHeaders, limits, now),
     expiresAt: readPoint(headers, expiryHeaders, limits, now),

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import type { Observer } from "../core/observer.ts";
+import { observeBoth, type Observer } from "../core/observer.ts";
+import { findTracer } from "../core/traceparent.ts";
 import type { MetricsPage } from "../runtime/observation.ts";
 import type { Registry } from "../runtime/registry.ts";
 import type { AlertLimits } from "./alert_checks.ts";
@@ -10,6 +11,7 @@ import { Exposition } from "./exposition.ts";
 import { Metrics } from "./metrics.ts";
 import { exportSeries, findMeter, mirrorInto } from "./otel_metrics.ts";
 import { allSeries } from "./series.ts";
+import { Tracing } from "./tracing.ts";
 import { Lookout, type Sight, type Watched } from "./watched.ts";
 
 /** How a runtime is observed. */
@@ -22,7 +24,7 @@ export interface ObserveOptions {
 const SIGHT_AGE_MS_MAX = 1_000;
 
 /**
- * Metrics and alerts of one runtime. In two steps, since the runtime is told of its observer when it is made, and
+ * Metrics, traces and alerts of one runtime. In two steps, since the runtime is told of its observer when it is made, and
  * looked at once it is there.
  */
 export class Observation {
@@ -31,7 +33,9 @@ export class Observation {
   readonly #meter = findMeter();
 
   constructor(registry: Registry, private readonly clock: Clock) {
-    this.observer = this.#metrics = new Metrics(registry, clock, mirrorInto(this.#meter));
+    this.#metrics = new Metrics(registry, clock, mirrorInto(this.#meter));
+    const tracer = findTracer();
+    this.observer = tracer ? observeBoth(this.#metrics, new Tracing(tracer, clock)) : this.#metrics;
   }
 
   /** Looks at a runtime from now on. */

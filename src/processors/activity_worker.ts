@@ -298,7 +298,7 @@ export class ActivityWorker {
   }
 
   #ended(attempt: Attempt, end: AttemptEnd): void {
-    const { activity, runtime } = this;
+    const { runtime } = this;
     const isFailed = end.kind === "failed";
     const isTimeout = isFailed && end.error instanceof AttemptTimeoutError;
     if (end.kind === "done" || isTimeout) this.#times.add(attempt.ranMs);

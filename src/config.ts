@@ -85,6 +85,7 @@ const environment = z.object({
     .optional(),
   FOLIO_MODULES: z.string().min(1).default("./actors/mod.ts"),
   FOLIO_ALERT_WEBHOOK: z.url({ protocol: /^https?$/ }).optional(),
+  FOLIO_TRACE_RATIO: z.coerce.number().min(0).max(1).default(1),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -104,6 +105,8 @@ export interface Config {
   readonly modules: string;
   /** Told of each alert, by POST. */
   readonly alertWebhook: string | undefined;
+  /** Which part of the traces that begin here is kept. */
+  readonly traceRatio: number;
   readonly log: "debug" | "info" | "warn" | "error";
 }
 
@@ -141,6 +144,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     token: env.FOLIO_TOKEN,
     modules: env.FOLIO_MODULES,
     alertWebhook: env.FOLIO_ALERT_WEBHOOK,
+    traceRatio: env.FOLIO_TRACE_RATIO,
     log: env.FOLIO_LOG,
   };
 }

@@ -32,6 +32,7 @@ export interface OpenRuntime extends Runtime {
   readonly activities: Activities;
   /** Undefined where `observe` is false. */
   readonly metrics: MetricsPage | undefined;
+  readonly traceRatio: number | undefined;
   readonly alerts: AlertMonitor | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -55,7 +56,9 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
   const { stores, readDatabase, release } = await openStores(options);
   try {
     const { observe = {}, clock = systemClock, log = silentLog } = options;
-    const observation = observe ? new Observation(new Registry(options.modules), clock) : undefined;
+    const observation = observe
+      ? new Observation(new Registry(options.modules), clock, observe.traceRatio)
+      : undefined;
     const runtime = await Runtime.start({ ...options, stores, observer: observation?.observer });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
@@ -81,6 +84,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       projections,
       reactors,
       activities,
+      traceRatio: observe ? observe.traceRatio : 0,
       metrics: watched?.metrics,
       alerts: watched?.alerts,
       async [Symbol.asyncDispose]() {

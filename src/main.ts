@@ -33,7 +33,7 @@ async function serve(config: Config): Promise<void> {
     dataToken: config.dataToken,
     shards: config.shards,
     log,
-    observe: { alertWebhook: config.alertWebhook },
+    observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
   });
   const app = createApp(runtime, { token: config.token });
   const server = listen(config, app.fetch);

@@ -28,6 +28,8 @@ export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: ReactorModels;
   readonly activities?: ActivityMonitor;
+  /** Of requests that get a trace, where a provider of OpenTelemetry is registered (1). */
+  readonly traceRatio?: number | undefined;
   readonly metrics?: MetricsPage | undefined;
   readonly alerts?: AlertMonitor | undefined;
 };
@@ -70,7 +72,7 @@ export function createApp(
     return problem(error);
   });
   app.use(guard(options.token));
-  const tracing = traceRequests();
+  const tracing = traceRequests(runtime.traceRatio ?? 1);
   if (tracing) app.use(tracing);
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);

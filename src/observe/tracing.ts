@@ -14,7 +14,7 @@ import type { Clock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import { type Message, parseActorName } from "../core/message.ts";
 import type { CommitSize, Observer, TurnEnd } from "../core/observer.ts";
-import { contextOf, isUnsampled, traceparentOf } from "../core/traceparent.ts";
+import { contextOf, isUnsampled, traceparentOf, TraceSampler } from "../core/traceparent.ts";
 
 /** Messages whose contexts are remembered, for what follows them later: activities, reactors, projections. */
 const REMEMBERED_MAX = 10_000;
@@ -42,43 +42,54 @@ export class Tracing implements Observer {
   /** Of messages that are sampled, by id. */
   readonly #contexts = new BoundedMap<string, SpanContext>(REMEMBERED_MAX);
   /** Of the turn that runs now, where it is not sampled: what it sends is not either. */
-  #unsampled: { readonly id: string; readonly traceparent: string } | undefined;
+  #unsampled: { readonly id: string; readonly spanContext: SpanContext | undefined } | undefined;
   /** By shard: turns that have joined its open commit. */
   readonly #joined: SpanContext[][] = [];
   /** By shard: of the commit that is on its way. */
   readonly #commits: Span[][] = [];
 
-  constructor(private readonly tracer: Tracer, private readonly clock: Clock) {}
+  constructor(
+    private readonly tracer: Tracer,
+    private readonly clock: Clock,
+    private readonly sampler: TraceSampler = new TraceSampler(1),
+  ) {}
 
   began(message: Message, shard: number, attempt: number): void {
     this.#unsampled = undefined;
     if (isUnsampled(message.traceparent)) return;
+    // Only what comes from outside begins a trace: what follows from something has its, or none.
+    if (message.traceparent === null && message.causationId !== null) return;
+    if (this.sampler.isLeftOut(message.traceparent)) {
+      this.#unsampled = { id: message.id, spanContext: undefined };
+      return;
+    }
     const activity = activityNameOf(message.actor);
     const name = activity === undefined
       ? `turn ${parseActorName(message.actor).type}/${message.command}`
       : `activity ${activity}`;
-    const span = this.tracer.startSpan(name, {
-      kind: activity === undefined ? SpanKind.CONSUMER : SpanKind.INTERNAL,
-      attributes: {
-        "folio.actor": message.actor,
-        "folio.command": message.command,
-        "folio.message_id": message.id,
-        "folio.correlation_id": message.correlationId,
-        "folio.shard": shard,
-        "folio.attempt": attempt,
-        "folio.waited_ms": Math.max(0, this.clock.now() - message.deliverAt),
-      },
-    }, contextOf(message.traceparent));
+    const kind = activity === undefined ? SpanKind.CONSUMER : SpanKind.INTERNAL;
+    const span = this.tracer.startSpan(name, { kind }, contextOf(message.traceparent));
     const spanContext = span.spanContext();
     if (!span.isRecording()) {
-      this.#unsampled = { id: message.id, traceparent: traceparentOf(spanContext) };
+      this.#unsampled = { id: message.id, spanContext };
       return;
     }
+    // Only now: most are not sampled.
+    span.setAttributes({
+      "folio.actor": message.actor,
+      "folio.command": message.command,
+      "folio.message_id": message.id,
+      "folio.correlation_id": message.correlationId,
+      "folio.shard": shard,
+      "folio.attempt": attempt,
+      "folio.waited_ms": Math.max(0, this.clock.now() - message.deliverAt),
+    });
     this.#open.set(keyOf(message), span);
     this.#contexts.set(message.id, spanContext);
   }
 
   ended(message: Message, shard: number, end: TurnEnd, error?: unknown): void {
+    if (this.#open.size === 0) return;
     const span = this.#open.take(keyOf(message));
     if (!span) return;
     span.setAttribute("folio.outcome", end);
@@ -112,11 +123,13 @@ export class Tracing implements Observer {
   }
 
   committed(shard: number, isDurable: boolean): void {
-    for (const span of this.#commits[shard] ?? []) {
+    const commits = this.#commits[shard];
+    if (!commits) return;
+    for (const span of commits) {
       if (!isDurable) span.setStatus({ code: SpanStatusCode.ERROR, message: "The commit was lost" });
       span.end();
     }
-    this.#commits[shard] = [];
+    delete this.#commits[shard];
   }
 
   projected(projection: string, messageIds: readonly string[], startedAt: number): void {
@@ -136,8 +149,9 @@ export class Tracing implements Observer {
   }
 
   contextOf(messageId: string): string | undefined {
-    if (this.#unsampled?.id === messageId) return this.#unsampled.traceparent;
-    const spanContext = this.#contexts.get(messageId);
+    const unsampled = this.#unsampled;
+    if (unsampled?.id === messageId && !unsampled.spanContext) return this.sampler.unsampled();
+    const spanContext = unsampled?.id === messageId ? unsampled.spanContext : this.#contexts.get(messageId);
     return spanContext && traceparentOf(spanContext);
   }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import sampleModules from "../../actors/mod.ts";
 import type { Limits } from "../../src/config.ts";
 import { actor, command, createApp, createRuntime, type OpenRuntime } from "../../src/mod.ts";
+import type { CreateRuntimeOptions } from "../../src/create_runtime.ts";
 import type { AnyModule } from "../../src/runtime/registry.ts";
 import { seededIds } from "../../src/testing/seeded_ids.ts";
 import { VirtualClock } from "../../src/testing/virtual_clock.ts";
@@ -27,7 +28,7 @@ export interface ServeOptions {
   readonly token?: string;
   readonly data?: string;
   readonly attemptsMax?: number;
-  readonly observe?: false;
+  readonly observe?: CreateRuntimeOptions["observe"];
   readonly modules?: readonly AnyModule[];
 }
 

@@ -182,6 +182,20 @@ test("what is not sampled leaves no span anywhere", async () => {
   expect(exporter.getFinishedSpans()).toEqual([]);
 });
 
+test("of traces that begin here, the ratio is kept, each of them whole", async () => {
+  const exporter = register();
+  const served = await serve({ modules: [call, desk, answers, sums], observe: { traceRatio: 0.5 } });
+  for (let n = 0; n < 40; n++) await served.post(`/actors/desk/d${n}/work`, {});
+  await served.clock.advance("2h");
+  const spans = exporter.getFinishedSpans();
+  const sizes = Map.groupBy(spans, (span) => span.spanContext().traceId);
+  expect(sizes.size).toBeGreaterThan(5);
+  expect(sizes.size).toBeLessThan(35);
+  const roots = trees(spans).filter((line) => !line.startsWith(" "));
+  expect(roots).toEqual(Array(sizes.size).fill("POST /actors/:type/:key/:command"));
+  for (const own of sizes.values()) expect(own.filter(({ name }) => name.startsWith("turn"))).toHaveLength(4);
+});
+
 test("without a provider no message carries what nobody has sent", async () => {
   const served = await serve();
   await served.post("/actors/ledger/a/add", { n: 1 }, { "idempotency-key": "m1" });

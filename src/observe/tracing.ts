@@ -157,7 +157,9 @@ export class Tracing implements Observer {
 
   around<T>(message: Message, run: () => T): T {
     const span = this.#open.get(keyOf(message));
-    return span ? context.with(trace.setSpan(context.active(), span), run) : run();
+    if (span) return context.with(trace.setSpan(context.active(), span), run);
+    // What it makes spans of is then left out as well.
+    return isUnsampled(message.traceparent) ? context.with(contextOf(message.traceparent), run) : run();
   }
 }
 

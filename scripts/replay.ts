@@ -8,7 +8,7 @@
 import { createRuntime, type OpenRuntime } from "../src/create_runtime.ts";
 import { parseLogStart } from "../src/http/request.ts";
 import type { LogStart } from "../src/runtime/log_start.ts";
-import type { Registry } from "../src/runtime/registry.ts";
+import type { AnyModule, Registry } from "../src/runtime/registry.ts";
 import { projectionAt, replayProjection, statusOf } from "./replay/projection.ts";
 import { reactorAt, replayReactor } from "./replay/reactor.ts";
 import { callerOf } from "./replay/server.ts";
@@ -30,7 +30,7 @@ const usage =
   --drop        drops the tables of a projection that is not among the modules
   --url         asks the server there, which goes on serving; it is sent FOLIO_TOKEN, where that is set
   --data        opens the folder itself, which no server may hold (FOLIO_DATA, or ./data). What waits in
-                mailboxes is handled meanwhile; reactors that are not named stand still
+                mailboxes is handled meanwhile; activities, schedules and other reactors stand still
   --modules     what the folder is run with (FOLIO_MODULES, or ./actors/mod.ts)
 
 Exit code 0: built, dropped, sent, or equal; 1: it failed, or rows differ; 2: the command line is at fault.
@@ -77,7 +77,8 @@ await runScript({
   const { shards } = await readIdentity(data, 0);
   const registry = await loadRegistry(flags.modules ?? defaultModules());
   const start = from === undefined ? undefined : parseLogStart(from, shards);
-  await using runtime = await createRuntime({ modules: modulesFor(registry, reactor), data, shards });
+  const modules = modulesFor(registry, reactor);
+  await using runtime = await createRuntime({ modules, data, shards, performs: false });
   if (drop !== undefined) return await dropTables(runtime, registry, name);
   if (reactor !== undefined) return await replayHere(runtime, name, flags, start);
   const { projections } = runtime;
@@ -88,10 +89,11 @@ await runScript({
   });
 });
 
-/** What reactors would send has been sent, or will be by the server; projections need no reactors, nor the reverse. */
-function modulesFor({ actors, projections, reactors }: Registry, reactor: string | undefined) {
-  if (reactor === undefined) return [...actors.values(), ...projections.values()];
-  return [...actors.values(), ...[...reactors.values()].filter(({ name }) => name === reactor)];
+/** All that turns need, and what is to be replayed. What other reactors would send is left to the server. */
+function modulesFor({ given }: Registry, reactor: string | undefined): AnyModule[] {
+  return given.filter(({ kind, name }) =>
+    kind === "projection" ? reactor === undefined : kind === "reactor" ? name === reactor : true
+  );
 }
 
 function replayHere(

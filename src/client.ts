@@ -12,6 +12,8 @@
  * const result = await client.account("alice").withdraw({ amount: 5 });
  * if (result.ok) console.log(result.reply.balance);
  * else if (result.rejection.code === "insufficient-funds") console.log(result.rejection.details.balance);
+ * await client.sagas.transfer("t1").start({ from: "alice", to: "bob", amount: 5 });
+ * const { status } = await client.sagas.transfer("t1").ended();
  * const { rows } = await client.after(result).projections.balances.byOwner({ owner: "Alice" });
  * ```
  *
@@ -20,6 +22,7 @@
 import { askCommand, type Command, sendCommand } from "./client/commands.ts";
 import { askQuery, kebabCase, laterOf, type QueryOptions } from "./client/projections.ts";
 import { findMessage, followEvents, readEvents, readState } from "./client/reads.ts";
+import { sagaClient } from "./client/sagas.ts";
 import { Transport } from "./client/transport.ts";
 import type {
   Client,
@@ -36,6 +39,7 @@ import { invalidKeyReason } from "./core/message.ts";
 
 export { FolioClientError, type Problem } from "./client/client_error.ts";
 export type { ProjectionClient, QueryAnswer, QueryOptions } from "./client/projections.ts";
+export type { SagaClient, SagaEnd, SagaError, SagaInfo, SagaOptions, SagaStep } from "./client/sagas.ts";
 export type {
   ActorClient,
   Client,
@@ -96,6 +100,7 @@ function clientAfter(transport: Transport, token: string): object {
   };
   // Not among what is listed, like everything that is made of a name.
   Object.defineProperty(methods, "projections", { value: projections(transport, token) });
+  Object.defineProperty(methods, "sagas", { value: sagas(transport) });
   return withNames(methods, /^[a-z][a-z0-9-]*$/, (type) => (key: string) => actor(transport, type, key));
 }
 
@@ -111,8 +116,16 @@ function tokenOf(seen: Seen): string {
   return "token" in seen ? seen.token : "";
 }
 
+const camelCase = /^[a-z][A-Za-z0-9]*$/;
+
+function sagas(transport: Transport): object {
+  return withNames({}, camelCase, (saga) => (id: string) => {
+    checkKey(`saga ${kebabCase(saga)}`, id);
+    return sagaClient(transport, kebabCase(saga), id);
+  });
+}
+
 function projections(transport: Transport, after: string): object {
-  const camelCase = /^[a-z][A-Za-z0-9]*$/;
   return withNames(
     {},
     camelCase,
@@ -124,10 +137,15 @@ function projections(transport: Transport, after: string): object {
   );
 }
 
-function actor(transport: Transport, type: string, key: string): object {
+/** @throws {TypeError} When nothing can have this key. */
+function checkKey(what: string, key: string): void {
   // Dots alone are a step in a path and not a name, encoded or not (WHATWG URL, 4.4).
   const reason = invalidKeyReason(key) ?? (/^\.{1,2}$/.test(key) ? "it cannot be part of a URL" : undefined);
-  if (reason) throw new TypeError(`Cannot use the key "${key}" of actor type ${type}: ${reason}`);
+  if (reason) throw new TypeError(`Cannot use the key "${key}" of ${what}: ${reason}`);
+}
+
+function actor(transport: Transport, type: string, key: string): object {
+  checkKey(`actor type ${type}`, key);
   const command = (name: string, input: unknown): Command => ({ actor: { type, key }, name, input });
   const methods = {
     $state: (options: StateOptions = {}) => readState(transport, { type, key }, options),

@@ -19,6 +19,8 @@ export const defaultLimits = {
   turnEventsMax: 1_000,
   /** Messages sent by one turn; beyond it the turn fails. */
   turnSendsMax: 1_000,
+  /** Signals of one saga instance that nothing has waited for yet; beyond it they are rejected. */
+  sagaSignalsMax: 1_000,
   /** Turns and admissions in one commit; beyond it they wait for the next. */
   commitTurnsMax: 1_000,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
@@ -64,6 +66,25 @@ export const defaultLimits = {
   alertActivityAgeMsMax: 300_000,
   /** The circuit of an activity may be open for so long. */
   alertCircuitOpenMsMax: 60_000,
+  /** Webhooks; beyond it 409 `too-many-webhooks`. */
+  webhooksMax: 100,
+  /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */
+  webhookPendingMax: 500,
+  /** Deliveries that are being tried at the same time. */
+  webhookRequestsMax: 100,
+  /** A receiver that has not answered after so long counts as failed. */
+  webhookTimeoutMs: 20_000,
+  /** Of a receiver's answer; more is not read. */
+  webhookResponseBytesMax: 1_024,
+  /** Attempts of one delivery, then it is a dead letter: with the delays below, some three days. */
+  webhookAttemptsMax: 19,
+  /** After the first failure of a delivery; doubled after each further one, up to the second figure. */
+  webhookRetryMs: 5_000,
+  webhookRetryMsMax: 43_200_000,
+  /** Deliveries of a webhook that is paused look so often whether it still is. */
+  webhookPausedMs: 60_000,
+  /** How long a secret that was replaced still signs, too. */
+  webhookSecretOverlapMs: 86_400_000,
   /** From SIGTERM to the end of the process. */
   drainMsMax: 10_000,
 };
@@ -86,6 +107,7 @@ const environment = z.object({
   FOLIO_MODULES: z.string().min(1).default("./actors/mod.ts"),
   FOLIO_ALERT_WEBHOOK: z.url({ protocol: /^https?$/ }).optional(),
   FOLIO_TRACE_RATIO: z.coerce.number().min(0).max(1).default(1),
+  FOLIO_WEBHOOKS_ALLOW_PRIVATE: z.enum(["true", "false"]).default("false"),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -107,6 +129,8 @@ export interface Config {
   readonly alertWebhook: string | undefined;
   /** Which part of the traces that begin here is kept. */
   readonly traceRatio: number;
+  /** Whether webhooks may be sent to addresses that are not public: this machine, its network. */
+  readonly webhooksAllowPrivate: boolean;
   readonly log: "debug" | "info" | "warn" | "error";
 }
 
@@ -145,6 +169,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     modules: env.FOLIO_MODULES,
     alertWebhook: env.FOLIO_ALERT_WEBHOOK,
     traceRatio: env.FOLIO_TRACE_RATIO,
+    webhooksAllowPrivate: env.FOLIO_WEBHOOKS_ALLOW_PRIVATE === "true",
     log: env.FOLIO_LOG,
   };
 }

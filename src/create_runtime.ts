@@ -1,14 +1,17 @@
-import type { Limits } from "./config.ts";
+import { defaultLimits, type Limits } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
+import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
 import { type Log, silentLog } from "./core/log.ts";
 import { Observation, type ObserveOptions } from "./observe/observation.ts";
 import { Activities } from "./processors/activities.ts";
+import { StepError } from "./core/step.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
+import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AlertMonitor, MetricsPage } from "./runtime/observation.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
@@ -18,11 +21,14 @@ import { openStores, type StoreOptions } from "./open_stores.ts";
 export interface CreateRuntimeOptions extends StoreOptions {
   readonly modules: readonly AnyModule[];
   readonly limits?: Partial<Limits> | undefined;
+  readonly webhooks?: Omit<WebhooksOptions, "limits"> | undefined;
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
   /** Metrics and alerts; `false` for none. */
   readonly observe?: ObserveOptions | false | undefined;
+  /** Whether activities are performed and schedules begun (true); otherwise they wait for another process. */
+  readonly performs?: boolean | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
@@ -34,6 +40,7 @@ export interface OpenRuntime extends Runtime {
   readonly metrics: MetricsPage | undefined;
   readonly traceRatio: number | undefined;
   readonly alerts: AlertMonitor | undefined;
+  readonly webhooks: Webhooks;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -55,17 +62,25 @@ export interface OpenRuntime extends Runtime {
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
   const { stores, readDatabase, release } = await openStores(options);
   try {
+    const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
     const { observe = {}, clock = systemClock, log = silentLog } = options;
     const observation = observe
-      ? new Observation(new Registry(options.modules), clock, observe.traceRatio)
+      ? new Observation(new Registry(options.modules, webhooks.modules), clock, observe.traceRatio)
       : undefined;
-    const runtime = await Runtime.start({ ...options, stores, observer: observation?.observer });
+    const runtime = await Runtime.start({
+      ...options,
+      stores,
+      builtIn: webhooks.modules,
+      observer: observation?.observer,
+    });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
+    const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
-      ...[new Relay(runtime), new Pruner(runtime), projections, reactors, runtime.schedules],
-      activities,
+      ...[new Relay(runtime), new Pruner(runtime), projections, reactors],
+      // Webhooks before activities: a delivery has to know what has become of its webhook.
+      ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
     const watched = observation?.watch({
@@ -78,12 +93,27 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       projections,
       reactors,
       activities,
+      sagas: {
+        names: () => runtime.registry.sagas.keys(),
+        count: async (saga, status, limit) =>
+          (await runtime.sagas.list(saga, { status, limit })).sagas.length,
+      },
     }, { ...observe, log, limits: runtime.limits });
+    // A step of a saga may fail before the saga awaits it, which must not end the process.
+    const onUnhandled = (event: PromiseRejectionEvent) => {
+      if (!(event.reason instanceof StepError)) return;
+      event.preventDefault();
+      runtime.log("warn", "Step of a saga failed before it was awaited", {
+        error: errorMessage(event.reason),
+      });
+    };
+    globalThis.addEventListener("unhandledrejection", onUnhandled);
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
       reactors,
       activities,
+      webhooks,
       traceRatio: observe ? observe.traceRatio : 0,
       metrics: watched?.metrics,
       alerts: watched?.alerts,
@@ -91,6 +121,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
         if (isDisposed) return;
         isDisposed = true;
         await watched?.stop();
+        globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

@@ -32,6 +32,7 @@ async function serve(config: Config): Promise<void> {
     data: config.data,
     dataToken: config.dataToken,
     shards: config.shards,
+    webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
     observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
   });

@@ -8,7 +8,11 @@ export {
   activity,
   type ActivityContext,
   type ActivityOptions,
+  type AnyActivity,
+  type CircuitBreakerOptions,
   FinalError,
+  type RateLimit,
+  RetryLaterError,
 } from "./core/activity.ts";
 export { type Actor, actor, type ActorOptions, type AnyActor, type Ref } from "./core/actor.ts";
 export { type RetryPolicy } from "./core/backoff.ts";
@@ -29,10 +33,21 @@ export {
 } from "./core/projection.ts";
 export { type React, type Reactor, reactor } from "./core/reactor.ts";
 export { type MisfirePolicy, type Schedule, schedule } from "./core/schedule.ts";
+export {
+  type AnySaga,
+  type Saga,
+  saga,
+  type SagaInput,
+  type SagaOutput,
+  type SagaRef,
+  type SagaStatusName,
+} from "./core/saga.ts";
 export { type SourceEvent } from "./core/subscription.ts";
+export { type Step, StepError, type StepOptions, type Undo } from "./core/step.ts";
 export { type PerformOptions, type SendOptions, type TimerTime, type Turn } from "./core/turn.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export { defaultLimits, type Limits } from "./config.ts";
 export { createRuntime, type CreateRuntimeOptions, type OpenRuntime } from "./create_runtime.ts";
 export { type AskResult, Runtime } from "./runtime/runtime.ts";
+export { type SagaAnswer, Sagas, type SagaStatus, type SagaSummary } from "./runtime/sagas.ts";
 export { UnusableStoreError } from "./store/migrations.ts";

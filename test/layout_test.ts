@@ -54,7 +54,6 @@ test.each([
   ["src/http/deep/app.ts", "../../processors/relay.ts"],
   ["src/http/app.ts", "./../processors/relay.ts"],
   ["src/testing/given.ts", "../http/app.ts"],
-  ["src/testing/given.ts", "../store/events.ts"],
   ["src/client.ts", "./runtime/runtime.ts"],
   ["src/client.ts", "node:http"],
   ["src/client/reads.ts", "../config.ts"],

@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*_test.ts"],
+    globalSetup: [path("./support/data_folder.ts")],
     // Two cores: more workers than that only wait for each other.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -2,6 +2,7 @@ import { replyOf, type SeenEvent } from "./fold.ts";
 import type { History } from "./history.ts";
 import type { Command, Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
+import { checkRows } from "./read_model_check.ts";
 import { getJson } from "./requests.ts";
 import { checkRepeated } from "./senders.ts";
 import type { Violations } from "./violations.ts";
@@ -27,6 +28,8 @@ export async function checkAll(url: string, checked: Checked): Promise<void> {
     for (const mark of ledger.awaited) violations.add(`Acknowledged, but never there: ${mark}`);
   }
   history.checkForwards();
+  history.echoes.check();
+  await checkRows(url, checked);
   await inTurns(ledger.unchecked.splice(0), (command) => checkAcknowledged(url, command, checked));
   await inTurns(history.actors, (actor) => checkState(url, actor, checked));
   const keyed = [...ledger.acknowledged].filter(([{ key }]) => key !== undefined);

@@ -30,6 +30,8 @@ export function initialState(actor: string): State {
       return { forwarded: 0 };
     case "inbox":
       return { received: 0 };
+    case "echo":
+      return { echoed: 0 };
     default:
       throw new TypeError(`Cannot fold ${actor}: its type is not known`);
   }
@@ -50,6 +52,8 @@ export function fold(state: State, { type, payload }: SeenEvent): State {
       return { forwarded: number("forwarded") + 1 };
     case "Received":
       return { received: number("received") + 1 };
+    case "Echoed":
+      return { echoed: number("echoed") + 1 };
     default:
       throw new TypeError(`Cannot fold an event of type ${type}`);
   }
@@ -61,9 +65,32 @@ export function replyOf(actor: string, state: State): State {
 }
 
 /** What tells the event of one command from those of all others. */
-export function markOf({ actor, type, payload }: Pick<SeenEvent, "actor" | "type" | "payload">): string {
+export function markOf({ actor, type, payload, messageId }: SeenEvent): string {
+  // A reactor may be made to send again, in another message.
+  if (type === "Echoed") return `${actor} ${type} ${messageId}`;
   const { by, owner, amount, tag, from, n } = payload;
   return `${actor} ${type} ${by ?? owner ?? amount ?? tag ?? `${from}:${n}`}`;
+}
+
+/** A row of the projection under fire. */
+export interface Tally {
+  readonly name: string;
+  readonly events: number;
+  readonly digest: number;
+}
+
+/** The rows of the projection under fire, as they must be after these events. */
+export function tallyAll(events: Iterable<SeenEvent>): Tally[] {
+  const rows = new Map<string, Tally>();
+  const add = (name: string, n: number) => {
+    const { events, digest } = rows.get(name) ?? { events: 0, digest: 0 };
+    rows.set(name, { name, events: events + 1, digest: (digest * 31 + n) % 1_000_003 });
+  };
+  for (const { actor, version, shard, position } of events) {
+    add(actor, version);
+    add(`shard ${shard}`, position);
+  }
+  return [...rows.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function typeOf(actor: string): string {

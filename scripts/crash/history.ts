@@ -1,6 +1,9 @@
+import { Echoes } from "./echoes.ts";
 import { fold, initialState, markOf, type SeenEvent, type State } from "./fold.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Violations } from "./violations.ts";
+
+const GAPS_DELAY_MS = 50;
 
 interface Forward {
   readonly forwarded: SeenEvent | undefined;
@@ -24,9 +27,12 @@ export class History {
   readonly #forwards = new Map<string, Forward>();
   /** Forwards of which only one side has been seen. */
   readonly #openForwards = new Set<string>();
+  readonly echoes: Echoes;
   #waiting: (() => void)[] = [];
 
-  constructor(private readonly ledger: Ledger, private readonly violations: Violations) {}
+  constructor(private readonly ledger: Ledger, private readonly violations: Violations) {
+    this.echoes = new Echoes(violations);
+  }
 
   get count(): number {
     return this.shards.reduce((sum, events) => sum + events.length, 0);
@@ -74,20 +80,54 @@ export class History {
     if (this.#byMark.has(mark)) this.violations.add(`Command took effect twice: ${mark}, at ${where}`);
     this.#messages.add(message);
     this.#byMark.set(mark, event);
+    this.echoes.take(event);
     if (event.type === "Received") this.#received(event);
-    else this.#attribute(mark, event, where);
+    else if (event.type !== "Echoed") this.#attribute(mark, event, where);
     this.#wake();
   }
 
   /** @returns Whether all that is awaited has been seen in time. */
-  complete(deadlineMs: number): Promise<boolean> {
-    return this.#until(() => this.ledger.awaited.size === 0 && this.#openForwards.size === 0, deadlineMs);
+  async complete(deadlineMs: number): Promise<boolean> {
+    const isComplete = () =>
+      this.ledger.awaited.size === 0 && this.#openForwards.size === 0 && this.echoes.isComplete;
+    const endAt = performance.now() + deadlineMs;
+    if (!await this.#until(isComplete, deadlineMs)) return false;
+    // Too much to be looked through with each event that comes.
+    while (this.echoes.replayGaps().length > 0 && performance.now() < endAt) {
+      await new Promise((resolve) => setTimeout(resolve, GAPS_DELAY_MS));
+    }
+    return true;
   }
 
   /** @returns The state at a version, once that has been seen; undefined when it is not seen in time. */
   async awaitState(actor: string, version: number, deadlineMs: number): Promise<State | undefined> {
     await this.#until(() => this.state(actor, version) !== undefined, deadlineMs);
     return this.state(actor, version);
+  }
+
+  /**
+   * All events up to these positions, shard by shard.
+   *
+   * @returns Undefined when they are not there in time.
+   */
+  async eventsUpTo(
+    positions: ReadonlyMap<number, number>,
+    deadlineMs: number,
+  ): Promise<SeenEvent[] | undefined> {
+    const isThere = ([shard, position]: [number, number]) => (this.shards[shard]?.length ?? 0) >= position;
+    if (!await this.#until(() => [...positions].every(isThere), deadlineMs)) return undefined;
+    return [...positions].flatMap(([shard, position]) => this.shards[shard]?.slice(0, position) ?? []);
+  }
+
+  /** Consistency token of all that has been seen. */
+  get token(): string {
+    return this.tokenBefore(0);
+  }
+
+  /** Consistency token of all but the last so many events of each shard; empty where there are not so many. */
+  tokenBefore(events: number): string {
+    return Array.from(this.shards, (log, shard) => [shard, (log?.length ?? 0) - events])
+      .filter(([, position = 0]) => position > 0).map((pair) => pair.join(".")).join("_");
   }
 
   /** To be called when nothing is on its way any more. */

@@ -47,11 +47,12 @@ export async function sendMismatch(url: string, command: Command): Promise<numbe
   return response?.status;
 }
 
-/** @returns The status and the body; undefined when the connection was lost. */
+/** Asks for JSON. @returns The status and the body; undefined when the connection was lost. */
 export async function getJson(
   url: string,
+  init: RequestInit = {},
 ): Promise<{ status: number; body: Record<string, unknown> } | undefined> {
-  const response = await request(url, {});
+  const response = await request(url, init);
   return response && { status: response.status, body: JSON.parse(response.text) };
 }
 

@@ -5,7 +5,9 @@ import { History } from "./history.ts";
 import { Ledger } from "./ledger.ts";
 import { createSenders } from "./load.ts";
 import { Random } from "./random.ts";
+import { checkCheckpoints, checkNoDrift, positionsOf } from "./read_model_check.ts";
 import { Reader } from "./reader.ts";
+import { getJson } from "./requests.ts";
 import { Server } from "./server.ts";
 import { checkStore } from "./store_check.ts";
 import { Violations } from "./violations.ts";
@@ -32,6 +34,11 @@ export interface CrashReport {
   readonly events: number;
   readonly forwards: number;
   readonly connections: number;
+  /** Messages that a reactor has sent, in its own time and in so many replays. */
+  readonly echoes: number;
+  readonly replays: number;
+  /** Rebuilds of a projection that were begun. */
+  readonly rebuilds: number;
 }
 
 const MODULES = "./test/crash/modules/mod.ts";
@@ -39,6 +46,15 @@ const MODULES = "./test/crash/modules/mod.ts";
 const UNCHECKED_SHARE = 0.25;
 const STARTING_SHARE = 0.15;
 const STARTING_MS_MAX = 600;
+/** Of the rounds: those that end while a projection is being rebuilt, and while a reactor is being replayed. */
+const REBUILD_SHARE = 0.4;
+const REPLAY_SHARE = 0.2;
+/** Between the beginning of either and the kill. */
+const AT_WORK_MS_MAX = 150;
+/** Of the log of each shard, what a replay goes back. */
+const REPLAYED_EVENTS = 300;
+/** Of the kills, those after which the files are looked into before the next start. */
+const LOOK_SHARE = 0.3;
 
 /** Kills the server under load, starts it again and checks, many times, on a folder of its own. */
 export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
@@ -60,6 +76,7 @@ class Crashes {
   /** For senders: open while there is to be load. */
   readonly #loadGate = new Gate();
   #kills = 0;
+  #rebuilds = 0;
 
   constructor(private readonly options: CrashOptions, private readonly folder: string) {
     this.#random = new Random(options.seed);
@@ -98,6 +115,9 @@ class Crashes {
       repeated: this.#ledger.repeated,
       events: this.#history.count,
       forwards: this.#history.forwards,
+      echoes: this.#history.echoes.count,
+      replays: this.#history.echoes.replays,
+      rebuilds: this.#rebuilds,
       connections: readers.reduce((sum, { connections }) => sum + connections, 0),
     };
   }
@@ -126,14 +146,49 @@ class Crashes {
         this.#loadGate.open(url);
         await Promise.race([reached, server.ended, this.#violations.found]);
       }
-      return `${isChecked ? "checked" : "not checked"}, then killed after ${target} acknowledged commands`;
+      const atWork = await this.#setToWork(url);
+      return `${
+        isChecked ? "checked" : "not checked"
+      }, then killed after ${target} acknowledged commands${atWork}`;
     } finally {
       // First nobody is sent there any more: whoever fails from now on waits for the next server.
       this.#loadGate.close();
       this.#readGate.close();
       await server.kill();
       this.#kills++;
+      if (this.#random.chance(LOOK_SHARE)) {
+        await checkCheckpoints(this.folder, this.options.shards, this.#violations);
+      }
     }
+  }
+
+  /** Lets the server rebuild or replay, and leaves it to that for a moment. @returns What it is at. */
+  async #setToWork(url: string): Promise<string> {
+    const works = [];
+    if (this.#random.chance(REBUILD_SHARE)) {
+      const found = await getJson(`${url}/projections/tallies/rebuild`, { method: "POST" });
+      if (found?.status !== 202) this.#violations.add(`Rebuild was answered ${JSON.stringify(found)}`);
+      this.#rebuilds++;
+      works.push("rebuilding");
+    }
+    if (this.#random.chance(REPLAY_SHARE)) {
+      const { echoes } = this.#history;
+      const from = this.#history.tokenBefore(REPLAYED_EVENTS);
+      const reached = echoes.reached();
+      const path = `/reactors/echoes/replay?resend=true${from === "" ? "" : `&from=${from}`}`;
+      const found = await getJson(`${url}${path}`, { method: "POST" });
+      // 409: the one of an earlier round is not over.
+      if (found?.status !== 202 && found?.status !== 409) {
+        this.#violations.add(`Replay was answered ${JSON.stringify(found)}`);
+      }
+      const { run } = (found?.body.replay ?? {}) as { run?: number };
+      if (found?.status === 202 && run !== undefined) echoes.promise(run, positionsOf(from), reached);
+      works.push("replaying");
+    }
+    if (works.length === 0) return "";
+    const delayMs = this.#random.int(0, AT_WORK_MS_MAX);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    return `, ${delayMs} ms after it began ${works.join(" and ")}`;
   }
 
   /** Starts once more, checks everything, and stops in good order. */
@@ -145,10 +200,12 @@ class Crashes {
       this.#readGate.open(url);
       await checkAll(url, this.#checked);
       await checkLog(url, this.#checked);
+      await checkNoDrift(url, this.#checked);
       this.#readGate.close();
       const code = await server.stop();
       if (code !== 0) this.#violations.add(`Server ended with code ${code} when told to stop`);
       await checkStore(this.folder, this.options.shards, this.#history, this.#violations);
+      await checkCheckpoints(this.folder, this.options.shards, this.#violations);
       return "checked everything once more";
     } finally {
       await server.kill();

@@ -1,4 +1,5 @@
 import { pathToFileURL } from "node:url";
+import { webhook } from "../../src/core/webhook.ts";
 import { Registry } from "../../src/runtime/registry.ts";
 import { ScriptError } from "./script.ts";
 
@@ -17,7 +18,7 @@ export async function loadRegistry(path: string): Promise<Registry> {
     const url = /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : pathToFileURL(path).href;
     const { default: modules } = await import(url);
     if (!Array.isArray(modules)) throw new TypeError("its default export is no list of modules");
-    return new Registry(modules);
+    return new Registry(modules, [webhook]);
   } catch (error) {
     // The text of a syntax error goes on with the source.
     const reason = (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];

@@ -6,6 +6,7 @@ import type { PayloadOf } from "../core/event.ts";
 import type { MessageStatus } from "../core/message.ts";
 import type { RejectionSchemas } from "../core/turn.ts";
 import type { CamelCase, ProjectionClient } from "./projections.ts";
+import type { SagaClient } from "./sagas.ts";
 
 /** What the default export of a modules file may be. Only its types are used. */
 export type Modules = readonly { readonly kind: string; readonly name: string }[];
@@ -173,11 +174,13 @@ type ActorsOf<M extends Modules> = Extract<M[number], { readonly kind: "actor" }
 
 type ProjectionsOf<M extends Modules> = Extract<M[number], { readonly kind: "projection" }>;
 
+type SagasOf<M extends Modules> = Extract<M[number], { readonly kind: "saga" }>;
+
 /** What has a consistency token, or has changed nothing: a rejected command. */
 export type Seen = string | { readonly token: string } | { readonly ok: false };
 
 /** Names that a client has itself; actors of these types are out of its reach. */
-type OwnName = "projections" | "after";
+type OwnName = "projections" | "sagas" | "after";
 
 /** A server's actors by their types, its projections, and what is said across actors, under names with a `$`. */
 export type Client<M extends Modules> =
@@ -186,6 +189,10 @@ export type Client<M extends Modules> =
     /** Read models by their names in camelCase, with a method a query: `projections.balances.byOwner({ owner })`. */
     readonly projections: {
       readonly [P in ProjectionsOf<M> as CamelCase<P["name"]>]: ProjectionClient<P>;
+    };
+    /** Instances of sagas by the sagas' names in camelCase: `sagas.followUp("ann").start({ email })`. */
+    readonly sagas: {
+      readonly [S in SagasOf<M> as CamelCase<S["name"]>]: (id: string) => SagaClient<S>;
     };
     /**
      * This client, with queries whose answers reflect what was done before.

@@ -32,6 +32,23 @@ export class FinalError extends Error {
   override readonly name = "FinalError";
 }
 
+/**
+ * An attempt that came too early: the next one does not begin before a while is over, e.g. as a `Retry-After`
+ * asks.
+ *
+ * `isCounted`: false where it is as if this attempt had not been made, so that it uses up none of those there
+ * may be.
+ */
+export class RetryLaterError extends Error {
+  override readonly name: string = "RetryLaterError";
+  readonly isCounted: boolean;
+
+  constructor(message: string, readonly delayMs: number, options: { isCounted: boolean }) {
+    super(message);
+    this.isCounted = options.isCounted;
+  }
+}
+
 /** What an activity may set for itself. */
 export interface ActivityOptions<Input extends z.ZodType, Output extends z.ZodType> {
   readonly retry?: Partial<RetryPolicy> | undefined;

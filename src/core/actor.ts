@@ -3,6 +3,7 @@ import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
 import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
 import { isJson } from "./json.ts";
+import type { AnySaga } from "./saga.ts";
 import type { RejectionSchemas, Turn } from "./turn.ts";
 
 /** One function an event: the state before and the event give the state after. Pure. */
@@ -62,6 +63,8 @@ export interface Actor<
   readonly mailboxDepthMax: number | undefined;
   /** Changes whenever the code that makes states does, so that snapshots of older code are not used. */
   readonly fingerprint: string;
+  /** Where its actors are the instances of a saga: their turns run that, and their state is its `Journal`. */
+  readonly saga?: AnySaga;
   /** The address of one actor of this type. */
   ref(key: string): Ref<Commands, Rejections>;
   /** Only in types. */
@@ -190,7 +193,7 @@ function checkOptions(name: string, options: ActorOptions): void {
 }
 
 /** Refuses dates, big integers, maps and the like, which would not survive being stored. */
-function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): void {
+export function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): void {
   try {
     z.toJSONSchema(schema, { io });
   } catch (error) {

@@ -4,6 +4,8 @@ export interface Clock {
   now(): number;
   /** Calls `callback` once, `delayMs` from now at the earliest. Returns a function that cancels it. */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls `callback` once all that goes on now and needs only promises has come to rest. */
+  soon(callback: () => void): void;
 }
 
 /** `setTimeout` fires at once for longer delays than this: they are waited for in steps. */
@@ -22,4 +24,6 @@ export const systemClock: Clock = {
     wait(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   },
+  // Not a message of a `MessageChannel`: its task may come before promises have come to rest.
+  soon: (callback) => void setImmediate(callback),
 };

@@ -33,6 +33,9 @@ export interface ErrorFields {
   "method-not-allowed": { allowed: string[] };
   "internal": Record<never, never>;
   "unknown-actor-type": { actorType: string };
+  "unknown-saga": { saga: string };
+  "unknown-signal": { saga: string; signal: string };
+  "already-started": { saga: string; id: string };
   "unknown-command": { actorType: string; command: string };
   "unknown-message": { id: string };
   "ambiguous-message": { id: string; actors: string[] };
@@ -59,6 +62,8 @@ export interface ErrorFields {
   "projection-behind": { projection: string; lagEvents: number };
   "query-failed": { projection: string; query: string };
   "query-too-slow": { projection: string; query: string; timeoutMs: number };
+  "unknown-webhook": { webhook: string };
+  "too-many-webhooks": { webhooksMax: number };
   "draining": Record<never, never>;
   "not-owner": { shard: number };
   "store-unavailable": { shard?: number };

@@ -98,7 +98,8 @@ const encoder = new TextEncoder();
 /** Why `key` cannot be an actor's key, or undefined if it can. */
 export function invalidKeyReason(key: string): string | undefined {
   if (key === "") return "it is empty";
-  if (key.length > KEY_BYTES_MAX || encoder.encode(key).length > KEY_BYTES_MAX) {
+  // No character is more than three bytes of UTF-8 for each of its units.
+  if (key.length * 3 > KEY_BYTES_MAX && encoder.encode(key).length > KEY_BYTES_MAX) {
     return `it is longer than ${KEY_BYTES_MAX} bytes`;
   }
   if (key === "." || key === "..") return "URLs cannot hold it";

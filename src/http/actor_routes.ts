@@ -12,6 +12,7 @@ import {
   timeParameter,
 } from "./request.ts";
 import { eventView } from "./views.ts";
+import { traceparentFor } from "./tracing.ts";
 
 /** Events of one frame batch of a live stream. */
 const EVENTS_PER_READ = 100;
@@ -21,8 +22,16 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
   app.post("/actors/:type/:key/:command", async (c) => {
     if (c.req.url.includes("?")) readQuery(c, {});
     const { type, key, command } = c.req.param();
-    const { limits, clock } = runtime;
-    const { isAsync, ...options } = readCommandHeaders(c, limits, clock.now());
+    const { limits, clock, registry } = runtime;
+    if (registry.isBuiltIn(registry.actors.get(type))) {
+      throw new FolioError(
+        "forbidden",
+        `Actors of type ${type} are Folio's own, with routes of their own`,
+        {},
+      );
+    }
+    const sent = c.req.header();
+    const { isAsync, prefersWait: _, ...options } = readCommandHeaders(sent, limits, clock.now());
     const isNamed = options.messageId !== undefined;
     const messageId = options.messageId ?? runtime.newId();
     const correlationId = options.correlationId ?? messageId;
@@ -32,10 +41,14 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
       "folio-correlation-id": correlationId,
       "folio-position": `${shard.number}.${shard.durablePosition}`,
     };
-    const input = await readJson(c, runtime);
+    const input = await readJson(c, runtime, sent);
     try {
       const request = { type, key, command, input };
-      const answer = await runtime.submit(request, { ...options, messageId, isNamed, correlationId });
+      const traceparent = traceparentFor(c, options.traceparent);
+      const answer = await runtime.submit(request, {
+        ...options,
+        ...{ messageId, isNamed, correlationId, traceparent },
+      });
       if (isAsync) headers["preference-applied"] = "respond-async";
       if (answer.status === "accepted") {
         headers.location = `/messages/${encodeURIComponent(messageId)}`;

@@ -5,6 +5,7 @@ import type { ReactorModels } from "../runtime/reactor_models.ts";
 import type { ReadModels } from "../runtime/read_models.ts";
 import type { ActivityMonitor } from "../runtime/activity_status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { WebhookService } from "../runtime/webhooks.ts";
 import { DatabaseError } from "../store/database.ts";
 import { activityRoutes } from "./activity_routes.ts";
 import { actorRoutes } from "./actor_routes.ts";
@@ -19,14 +20,17 @@ import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
+import { sagaRoutes } from "./saga_routes.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
 import { traceRequests } from "./tracing.ts";
+import { noWebhooks, webhookRoutes } from "./webhook_routes.ts";
 
 /** A runtime with what follows its log, where there is such. */
 export type ServedRuntime = Runtime & {
   readonly projections?: ReadModels;
   readonly reactors?: ReactorModels;
+  readonly webhooks?: WebhookService;
   readonly activities?: ActivityMonitor;
   /** Of requests that get a trace, where a provider of OpenTelemetry is registered (1). */
   readonly traceRatio?: number | undefined;
@@ -78,10 +82,12 @@ export function createApp(
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime, runtime.activities);
   activityRoutes(app, runtime.activities);
+  sagaRoutes(app, runtime);
   deadLetterRoutes(app, runtime);
   projectionRoutes(app, runtime, runtime.projections ?? noReadModels);
   timeRoutes(app, runtime);
   reactorRoutes(app, runtime, runtime.reactors ?? noReactors);
+  webhookRoutes(app, runtime, runtime.webhooks ?? noWebhooks);
   healthRoutes(app, runtime);
   observeRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);

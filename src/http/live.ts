@@ -97,7 +97,7 @@ export class LiveStreams {
       },
       cancel: end,
     }, { highWaterMark: 1 });
-    return respond(200, body, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
+    return respond(200, body, "text/event-stream", { "x-accel-buffering": "no" });
   }
 
   /** Ends all streams, and has no new ones; their readers come back with their `Last-Event-ID`. */

@@ -14,7 +14,7 @@ export function observeRoutes(
     // Any query is let be: scrapers add parameters of their own.
     if (!metrics) throw notObserved();
     const { contentType, text } = await metrics.page(c.req.header("accept"));
-    return respond(200, text, { "content-type": contentType });
+    return respond(200, text, contentType);
   });
 
   app.get("/alerts", (c) => {

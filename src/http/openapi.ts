@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { AnyCommand } from "../core/command.ts";
+import { INTERNAL_PREFIX } from "../core/saga_actor.ts";
 import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { activityPaths } from "./openapi_activities.ts";
@@ -9,6 +10,8 @@ import { observePaths } from "./openapi_observe.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { reactorPaths } from "./openapi_reactors.ts";
+import { webhookPaths, webhookSchemas } from "./openapi_webhooks.ts";
+import { genericSagaPaths, sagaPaths, sagaSchemas } from "./openapi_sagas.ts";
 import { components, headersOf, jsonBody, parametersOf, problemsOf, problemWith } from "./openapi_parts.ts";
 
 /** What a document says of itself. */
@@ -25,22 +28,28 @@ const defaultInfo: DocumentInfo = { title: "Folio", version: "1" };
  * schemas that inputs, replies and rows are checked by, and the routes that all servers have.
  */
 export function openApiDocument(registry: Registry, info: DocumentInfo = defaultInfo): object {
-  const types = [...registry.actors.keys()];
-  const schemas: Record<string, JsonSchema> = { ...components.schemas };
+  const schemas: Record<string, JsonSchema> = { ...components.schemas, ...webhookSchemas, ...sagaSchemas };
   const commandPaths: Record<string, object> = {};
-  for (const actor of registry.actors.values()) {
+  // Folio's own actors and sagas have routes of their own.
+  const present = [...registry.actors.values()].filter((actor) => !registry.isBuiltIn(actor));
+  const types = present.map(({ name }) => name);
+  const actors = present.filter(({ name }) => !registry.sagas.has(name));
+  for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
+      if (name.startsWith(INTERNAL_PREFIX)) continue;
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
         parameters: parametersOf("key"),
         post: commandOperation(actor, name, command, schemas),
       };
     }
   }
-  const projectionPaths = Object.assign(
+  const derivedPaths = Object.assign(
     {},
     ...[...registry.projections.values()].map((projection) => queryPaths(projection, schemas)),
     genericProjectionPaths,
+    ...[...registry.sagas.values()].map((saga) => sagaPaths(saga, schemas)),
+    genericSagaPaths,
   );
   return {
     openapi: "3.1.1",
@@ -49,8 +58,10 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
     security: [{ token: [] }, {}],
     // Actor types are in lower case: no tag is there twice.
     tags: [
-      ...types.map((name) => ({ name, description: `Commands of actors of type ${name}.` })),
+      ...actors.map(({ name }) => ({ name, description: `Commands of actors of type ${name}.` })),
+      { name: "Sagas", description: "Workflows with compensations." },
       { name: "Projections", description: "Read models and their queries." },
+      { name: "Webhooks", description: "Events sent to URLs." },
       { name: "Log", description: "States, events and messages, whatever their actor." },
       { name: "Operations", description: "For operators and machines." },
     ],
@@ -60,8 +71,9 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       ...timePaths,
       ...activityPaths,
       ...observePaths,
-      ...projectionPaths,
+      ...derivedPaths,
       ...reactorPaths,
+      ...webhookPaths,
     },
     components: { ...components, schemas },
   };

@@ -25,7 +25,7 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
     const etag = etagOf(result);
     const headers = { etag, "folio-position": result.token };
     if (matches(c.req.header("if-none-match"), etag)) {
-      return respond(304, null, headers);
+      return respond(304, null, null, headers);
     }
     return json(200, result, headers);
   });

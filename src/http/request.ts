@@ -114,20 +114,21 @@ export interface CommandHeaders {
   readonly expiresAt: number | undefined;
   /** `0`: answer as soon as the message is on disk. */
   readonly waitMs: number;
+  /** Whether the client has said how long it will wait. */
+  readonly prefersWait: boolean;
   /** For `Preference-Applied` (RFC 7240). */
   readonly isAsync: boolean;
 }
 
-export function readCommandHeaders(c: Context, limits: Limits, now: number): CommandHeaders {
-  const headers = c.req.header(); // all at once: each look-up of one is a call into the server
+/** @param headers All of the request, taken at once: each look-up of one is a call into the server. */
+export function readCommandHeaders(headers: HeaderValues, limits: Limits, now: number): CommandHeaders {
   const traceparent = readTraceparent(headers.traceparent);
   const prefer = readPrefer(headers.prefer, limits);
-  const ownSpan: string | undefined = c.get("traceparent"); // see tracing.ts
   return {
     messageId: readId("Idempotency-Key", headers["idempotency-key"]),
     correlationId: readId("Folio-Correlation-Id", headers["folio-correlation-id"]) ??
       traceparent?.slice(3, 35),
-    traceparent: ownSpan ?? traceparent,
+    traceparent,
     expectedVersion: readIfMatch(headers["if-match"]),
     deliverAt: readPoint(headers, deliveryHeaders, limits, now),
     expiresAt: readPoint(headers, expiryHeaders, limits, now),
@@ -151,8 +152,11 @@ function readTraceparent(header: string | undefined): string | undefined {
 }
 
 /** RFC 7240. Preferences that we do not know are ignored, as it asks. */
-function readPrefer(header: string | undefined, limits: Limits): { waitMs: number; isAsync: boolean } {
-  if (header === undefined) return { waitMs: limits.requestWaitMsMax, isAsync: false };
+function readPrefer(
+  header: string | undefined,
+  limits: Limits,
+): Pick<CommandHeaders, "waitMs" | "prefersWait" | "isAsync"> {
+  if (header === undefined) return { waitMs: limits.requestWaitMsMax, prefersWait: false, isAsync: false };
   let isAsync = false;
   let waitMs: number | undefined;
   for (const part of header.split(",")) {
@@ -164,7 +168,11 @@ function readPrefer(header: string | undefined, limits: Limits): { waitMs: numbe
       waitMs = Math.min(Number(seconds) * 1_000, limits.requestWaitMsMax);
     }
   }
-  return { waitMs: waitMs ?? (isAsync ? 0 : limits.requestWaitMsMax), isAsync };
+  return {
+    waitMs: waitMs ?? (isAsync ? 0 : limits.requestWaitMsMax),
+    prefersWait: waitMs !== undefined,
+    isAsync,
+  };
 }
 
 /** RFC 9110, 13.1.1: `*`, or strong entity tags. Ours are versions. */
@@ -182,7 +190,7 @@ const deliveryHeaders = ["Folio-Delay", "Folio-Deliver-At"] as const;
 const expiryHeaders = ["Folio-Expires-After", "Folio-Expires-At"] as const;
 
 function readPoint(
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string | undefined>>,
   [afterName, atName]: readonly [string, string],
   limits: Limits,
   now: number,
@@ -207,6 +215,9 @@ function readPoint(
   return at;
 }
 
+/** Headers of a request by their names, in lower case. */
+type HeaderValues = Readonly<Record<string, string | undefined>>;
+
 /** What the reading of a body depends on, beside the body. */
 export interface BodyReader {
   readonly limits: Limits;
@@ -218,15 +229,19 @@ export interface BodyReader {
  * The body as JSON; an empty one is `{}`. It must say that it is JSON, which no web page can make a browser
  * send to another origin unasked.
  */
-export async function readJson(c: Context, server: BodyReader): Promise<unknown> {
+export async function readJson(
+  c: Context,
+  server: BodyReader,
+  headers: HeaderValues = c.req.header(),
+): Promise<unknown> {
   const { limits } = server;
-  const contentType = c.req.header("content-type");
+  const contentType = headers["content-type"];
   if (contentType !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
       contentType: contentType.slice(0, 100),
     });
   }
-  const bytes = await readBody(c, server);
+  const bytes = await readBody(c, server, Number(headers["content-length"] ?? NaN));
   if (bytes.byteLength === 0) return {};
   if (contentType === undefined) {
     throw new FolioError("unsupported-media-type", "Send the body with Content-Type: application/json", {
@@ -250,7 +265,7 @@ export async function readJson(c: Context, server: BodyReader): Promise<unknown>
   }
 }
 
-/** @throws {FolioError} `invalid-input`. */
+/** A body that fits a schema. @throws {FolioError} `invalid-input`. */
 export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
@@ -261,10 +276,13 @@ export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknow
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The body's bytes, given up when they are too many or too slow. */
-async function readBody(c: Context, server: BodyReader): Promise<Uint8Array> {
+/**
+ * The body's bytes, given up when they are too many or too slow.
+ *
+ * @param declared How many it is said to have; NaN where that is not said.
+ */
+async function readBody(c: Context, server: BodyReader, declared: number): Promise<Uint8Array> {
   const { payloadBytesMax, bodyReadMsMax } = server.limits;
-  const declared = Number(c.req.header("content-length") ?? NaN);
   if (declared > payloadBytesMax) throw tooLarge(payloadBytesMax);
   const late = Promise.withResolvers<never>();
   let cancelTimer = () => {};

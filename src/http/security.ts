@@ -14,13 +14,13 @@ const openPaths = new Set(["/health/live", "/health/ready"]);
  */
 export function guard(token: string | undefined): MiddlewareHandler {
   const expected = token === undefined ? undefined : encoder.encode(token);
-  return async (c, next) => {
+  return (c, next) => {
     if (c.req.url.includes("%")) checkPercentEncoding(c.req.url);
     if (!openPaths.has(c.req.path)) {
       if (expected) checkToken(c, expected);
       else checkHost(c);
     }
-    await next();
+    return next();
   };
 }
 

@@ -40,6 +40,12 @@ export function traceRequests(
   };
 }
 
+/** The traceparent of a request's own span, which what it leads to hangs below; else the one that it came with. */
+export function traceparentFor(c: Context, sent: string | undefined): string | undefined {
+  const own: string | undefined = c.get("traceparent");
+  return own ?? sent;
+}
+
 /** Lets the server's own span tell which route it was. */
 async function named(c: Context, next: Next, span: Span): Promise<void> {
   await next();

@@ -73,6 +73,8 @@ export interface Sight {
 
 /** Dead letters and saga instances counted, at the most: beyond it, the exact number helps nobody. */
 const COUNTED_MAX = 10_000;
+/** Instances of sagas are not counted more often: each count looks at all of them. */
+const SAGAS_EVERY_MS = 10_000;
 /** Looks remembered, to tell how old what has not been seen is. */
 const LOOKS_MAX = 1_000;
 
@@ -82,6 +84,7 @@ export class Lookout {
   #looks: { at: number; position: number }[] = [];
   #deadLetters: readonly DeadLetterCount[] = [];
   #sagas: Sight["sagas"] = [];
+  #sagasAt = -Infinity;
 
   constructor(private readonly watched: Watched) {}
 
@@ -158,7 +161,9 @@ export class Lookout {
   }
 
   async #countSagas(): Promise<Sight["sagas"]> {
-    const { sagas } = this.watched;
+    const { sagas, clock } = this.watched;
+    if (clock.now() - this.#sagasAt < SAGAS_EVERY_MS) return this.#sagas;
+    this.#sagasAt = clock.now();
     const counts: { saga: string; state: OpenSagaState; count: number }[] = [];
     for (const saga of sagas?.names() ?? []) {
       for (const state of openSagaStates) {

@@ -1,13 +1,22 @@
-import type { AnyActivity } from "../core/activity.ts";
+import { type AnyActivity, RetryLaterError } from "../core/activity.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage } from "../core/errors.ts";
 import { aboutMessage } from "../core/log.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { entryKey } from "../runtime/loader.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { attemptsInDoubt, isLatestInDoubt, type Work } from "../runtime/work.ts";
-import { Attempt, type AttemptEnd, AttemptTimeoutError, type Job } from "./attempt.ts";
+import { attemptsInDoubt, type Work } from "../runtime/work.ts";
+import {
+  Attempt,
+  type AttemptEnd,
+  AttemptTimeoutError,
+  InterruptedError,
+  type Job,
+  mayBeMended,
+  notBefore,
+} from "./attempt.ts";
 import { Circuit } from "./circuit.ts";
+import { JobTimers } from "./job_timers.ts";
 import { Lanes } from "./lanes.ts";
 import { RunTimes } from "./run_times.ts";
 import { TokenBucket } from "./token_bucket.ts";
@@ -31,10 +40,10 @@ export class ActivityWorker {
   readonly #times = new RunTimes();
   /** From the time they are begun until their end is on disk, by message. */
   readonly #attempts = new Map<string, Attempt>();
-  /** Jobs that wait for their next attempt, with what cancels that. */
-  readonly #waiting = new Map<Job, () => void>();
-  /** Jobs that will be too late at some time, likewise. */
-  readonly #expiring = new Map<Job, () => void>();
+  /** For jobs that wait for their next attempt. */
+  readonly #waiting: JobTimers;
+  /** For jobs that will be too late at some time. */
+  readonly #expiring: JobTimers;
   #running = 0;
   #began = 0;
   #failed = 0;
@@ -58,6 +67,8 @@ export class ActivityWorker {
       },
       () => this.#pump(),
     );
+    this.#waiting = new JobTimers(runtime.clock);
+    this.#expiring = new JobTimers(runtime.clock);
     this.#bucket = rateLimit && new TokenBucket(rateLimit);
     this.#circuit = circuitBreaker && new Circuit(circuitBreaker);
   }
@@ -88,27 +99,19 @@ export class ActivityWorker {
   /** Takes a job: a new one, or one that was read from the disk. */
   arrived(job: Job): void {
     const known = this.#attempts.get(entryKey(job.entry.message));
+    this.#awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
-      this.#awaitExpiry(job);
       if (known.end) this.#record(known, known.end);
-      return;
-    }
-    this.#awaitExpiry(job);
-    if (job.work.has(job.entry)) this.#offer(job);
+    } else if (job.work.has(job.entry)) this.#offer(job);
     this.#pump();
   }
 
   /** Forgets what waits of a shard, and, where that is for good, gives up what runs. */
   dropped(work: Work, isForGood: boolean): void {
     this.#lanes.drop((job) => job.work === work);
-    for (const timers of [this.#waiting, this.#expiring]) {
-      for (const [job, cancel] of timers) {
-        if (job.work !== work) continue;
-        cancel();
-        timers.delete(job);
-      }
-    }
+    this.#waiting.clear(work);
+    this.#expiring.clear(work);
     if (!isForGood) return;
     for (const [key, attempt] of this.#attempts) {
       if (attempt.job.work !== work) continue;
@@ -125,10 +128,8 @@ export class ActivityWorker {
     this.#isStopped = true;
     this.#cancelAlarm();
     this.#lanes.stop();
-    for (const timers of [this.#waiting, this.#expiring]) {
-      for (const cancel of timers.values()) cancel();
-      timers.clear();
-    }
+    this.#waiting.clear();
+    this.#expiring.clear();
   }
 
   /** Gives up what runs: what came of it is in doubt when the next process finds it. */
@@ -140,30 +141,22 @@ export class ActivityWorker {
   }
 
   #offer(job: Job): void {
-    const waitMs = notBefore(job) - this.runtime.clock.now();
     // Where order counts, the lane waits with it.
-    if (this.activity.isOrdered || waitMs <= 0) return this.#lanes.push(job.key, job);
-    this.#waiting.set(
-      job,
-      this.runtime.clock.after(waitMs, () => {
-        this.#waiting.delete(job);
-        this.#lanes.push(job.key, job);
-        this.#pump();
-      }),
-    );
+    if (this.activity.isOrdered || notBefore(job) <= this.runtime.clock.now()) {
+      return this.#lanes.push(job.key, job);
+    }
+    this.#waiting.set(job, notBefore(job), () => {
+      this.#lanes.push(job.key, job);
+      this.#pump();
+    });
   }
 
   /** Whoever waits for it is told in time that it is too late, also where nothing may begin now. */
   #awaitExpiry(job: Job): void {
-    const { clock } = this.runtime;
     const { expiresAt } = job.entry.message;
     if (expiresAt === null) return;
-    const expire = () => {
-      this.#expiring.delete(job);
-      this.#expire(job);
-    };
-    if (clock.now() >= expiresAt) this.#expire(job);
-    else this.#expiring.set(job, clock.after(expiresAt - clock.now(), expire));
+    if (this.#isTooLate(job.entry)) this.#expire(job);
+    else this.#expiring.set(job, expiresAt, () => this.#expire(job));
   }
 
   #expire(job: Job): void {
@@ -171,16 +164,9 @@ export class ActivityWorker {
     // What has begun may end; what is in doubt is found out about first.
     if (this.#attempts.has(entryKey(entry.message)) || attemptsInDoubt(entry) > 0) return;
     settled(work.expired(entry));
-    this.#waiting.get(job)?.();
-    this.#waiting.delete(job);
+    this.#waiting.cancel(job);
     this.#lanes.refresh(key);
     this.#pump();
-  }
-
-  /** A job has come to its end. */
-  #over(job: Job): void {
-    this.#expiring.get(job)?.();
-    this.#expiring.delete(job);
   }
 
   /** Begins what may begin. */
@@ -214,10 +200,8 @@ export class ActivityWorker {
     const { message } = entry;
     if (!work.has(entry)) return false; // it has expired
     const asksFirst = this.#asksFirst(entry);
-    if (attemptsInDoubt(entry) > 0 && !asksFirst && !this.#interrupted(job)) return false;
-    if (this.#isTooLate(entry) && !asksFirst) {
-      return this.#close(job, work.expired(entry));
-    }
+    if (attemptsInDoubt(entry) > 0 && !this.#mayResume(job, asksFirst)) return false;
+    if (this.#isTooLate(entry) && !asksFirst) return this.#close(job, work.expired(entry));
     let input: unknown;
     try {
       input = runtime.registry.parseActivity(activity, message.input);
@@ -244,12 +228,13 @@ export class ActivityWorker {
   }
 
   /** An attempt was begun by a process that is gone. @returns Whether there may be another one. */
-  #interrupted(job: Job): boolean {
+  #mayResume(job: Job, asksFirst: boolean): boolean {
     const { delivery, retry } = this.activity;
     const { entry, work } = job;
-    const isAtMostOnce = delivery === "at-most-once";
-    const isOver = isAtMostOnce || entry.attempts >= retry.attemptsMax * INTERRUPTED_FACTOR;
-    const recorded = work.failed(entry, new InterruptedError(isAtMostOnce), isOver ? undefined : 0);
+    const isOnce = delivery === "at-most-once" && !asksFirst;
+    const isOver = isOnce || entry.attempts >= retry.attemptsMax * INTERRUPTED_FACTOR;
+    if (asksFirst && !isOver) return true;
+    const recorded = work.failed(entry, new InterruptedError(isOnce), isOver ? undefined : 0);
     if (isOver) return this.#close(job, recorded);
     settled(recorded);
     return true;
@@ -258,7 +243,7 @@ export class ActivityWorker {
   /** A job has come to its end without another attempt. */
   #close(job: Job, recorded: Promise<void>): false {
     settled(recorded);
-    this.#over(job);
+    this.#expiring.cancel(job);
     return false;
   }
 
@@ -298,14 +283,13 @@ export class ActivityWorker {
   }
 
   #ended(attempt: Attempt, end: AttemptEnd): void {
-    const { runtime } = this;
-    const isFailed = end.kind === "failed";
-    const isTimeout = isFailed && end.error instanceof AttemptTimeoutError;
-    if (end.kind === "done" || isTimeout) this.#times.add(attempt.ranMs);
-    if (isFailed) this.#failed++;
-    attempt.isRetryable = isFailed && this.#isRetryable(end.error);
+    const { clock, log } = this.runtime;
+    const error = end.kind === "failed" ? end.error : undefined;
+    if (end.kind === "done" || error instanceof AttemptTimeoutError) this.#times.add(attempt.ranMs);
+    if (end.kind === "failed") this.#failed++;
+    attempt.isRetryable = end.kind === "failed" && mayBeMended(this.activity, error, log);
     const verdict = attempt.isRetryable ? "failed" : end.kind === "unsaid" ? "none" : "answered";
-    this.#circuit?.ended(attempt.isProbe, verdict, runtime.clock.now(), isFailed ? end.error : undefined);
+    this.#circuit?.ended(attempt.isProbe, verdict, clock.now(), error);
     this.#record(attempt, end);
     this.#lanes.ended(attempt.job.key);
     this.#free();
@@ -323,7 +307,7 @@ export class ActivityWorker {
     if (end.kind === "unsaid") return this.#forget(attempt);
     if (!work.has(entry)) return;
     const recorded = end.kind === "done" ? work.done(entry, end.output) : this.#fail(attempt, end.error);
-    if (!work.has(entry)) this.#over(attempt.job);
+    if (!work.has(entry)) this.#expiring.cancel(attempt.job);
     // When it is lost, the entry comes again, and finds this attempt.
     recorded.then(() => this.#forget(attempt), () => {});
   }
@@ -334,17 +318,22 @@ export class ActivityWorker {
     const { entry, work } = job;
     const { retry } = activity;
     // What the circuit lets through to see does not use up the attempts of what it is tried with.
-    const isFree = attempt.isProbe && isRetryable && activity.delivery === "at-least-once";
+    const later = error instanceof RetryLaterError ? error : undefined;
+    const isFree = (attempt.isProbe || later?.isCounted === false) && isRetryable &&
+      activity.delivery === "at-least-once";
     if (!isFree && (!isRetryable || entry.attempts >= retry.attemptsMax)) {
       return work.failed(entry, error, undefined);
     }
-    const delayMs = backoffMs(retry, entry.attempts, runtime.random());
-    runtime.log("warn", "Activity failed, will be tried again", {
-      ...aboutMessage(entry.message),
-      attempt: entry.attempts,
-      error: errorMessage(error),
-    });
-    const recorded = isFree ? work.takeBack(entry) : work.failed(entry, error, delayMs);
+    const waitMs = later?.delayMs ?? 0;
+    const delayMs = Math.max(waitMs, backoffMs(retry, entry.attempts, runtime.random()));
+    if (later?.isCounted !== false) {
+      runtime.log("warn", "Activity failed, will be tried again", {
+        ...aboutMessage(entry.message),
+        attempt: entry.attempts,
+        error: errorMessage(error),
+      });
+    }
+    const recorded = isFree ? work.takeBack(entry, waitMs) : work.failed(entry, error, delayMs);
     if (this.#isTooLate(entry)) return work.expired(entry);
     if (!this.#isStopped) {
       if (activity.isOrdered) this.#lanes.putFirst(job.key, job);
@@ -353,38 +342,10 @@ export class ActivityWorker {
     return recorded;
   }
 
-  #isRetryable(error: unknown): boolean {
-    try {
-      return this.activity.isRetryable(error);
-    } catch (cause) {
-      const { name } = this.activity;
-      this.runtime.log("error", "isRetryable failed", { activity: name, error: errorMessage(cause) });
-      return true;
-    }
-  }
-
   #forget(attempt: Attempt): void {
     const key = entryKey(attempt.job.entry.message);
     if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
   }
-}
-
-/** An attempt that was begun, and of which nothing was heard because its process has ended. */
-class InterruptedError extends Error {
-  override readonly name = "InterruptedError";
-
-  constructor(isAtMostOnce: boolean) {
-    super(
-      "The process ended during the attempt, and it is not known whether it took place" +
-        (isAtMostOnce ? ": it may take place once at the most" : ""),
-    );
-  }
-}
-
-/** When a job may begin. One that a crash has interrupted may at once: who held its lease is gone. */
-function notBefore({ entry, work }: Job): number {
-  if (!work.has(entry)) return 0;
-  return isLatestInDoubt(entry) ? 0 : entry.nextAttemptAt ?? 0;
 }
 
 /** Who records it need not wait: when it is lost, the entry comes again as it was. */

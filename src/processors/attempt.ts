@@ -1,10 +1,12 @@
 import type { ActivityContext, AnyActivity } from "../core/activity.ts";
 import type { Clock } from "../core/clock.ts";
+import { errorMessage } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ActivityProgress } from "../runtime/activity_status.ts";
 import type { Entry } from "../runtime/mailbox.ts";
 import { checkJson } from "../runtime/turn.ts";
-import type { Work } from "../runtime/work.ts";
+import { isLatestInDoubt, type Work } from "../runtime/work.ts";
 
 /** An entry, and the work of the shard that it is of. */
 export interface Job {
@@ -22,6 +24,18 @@ export type AttemptEnd =
 /** An attempt that has taken too long. */
 export class AttemptTimeoutError extends Error {
   override readonly name = "TimeoutError";
+}
+
+/** An attempt that was begun, and of which nothing was heard because its process has ended. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+
+  constructor(isAtMostOnce: boolean) {
+    super(
+      "The process ended during the attempt, and it is not known whether it took place" +
+        (isAtMostOnce ? ": it may take place once at the most" : ""),
+    );
+  }
 }
 
 /** What an attempt needs of its worker. */
@@ -160,5 +174,21 @@ export class Attempt {
     this.#cancelLease();
     this.end = end;
     this.options.ended(this, end);
+  }
+}
+
+/** When a job may begin. One that a crash has interrupted may at once: who held its lease is gone. */
+export function notBefore({ entry, work }: Job): number {
+  if (!work.has(entry)) return 0;
+  return isLatestInDoubt(entry) ? 0 : entry.nextAttemptAt ?? 0;
+}
+
+/** Whether another attempt may mend an error. Where the activity cannot say, it may. */
+export function mayBeMended(activity: AnyActivity, error: unknown, log: Log): boolean {
+  try {
+    return activity.isRetryable(error);
+  } catch (cause) {
+    log("error", "isRetryable failed", { activity: activity.name, error: errorMessage(cause) });
+    return true;
   }
 }

@@ -40,6 +40,7 @@ class Lane<Job> {
 export class Lanes<Job> {
   readonly #lanes = new Map<string, Lane<Job>>();
   readonly #turns = new Queue<Lane<Job>>();
+  #isStopped = false;
 
   /** @param ready Told when `next` may have something again, because time has passed. */
   constructor(
@@ -117,6 +118,7 @@ export class Lanes<Job> {
 
   /** No lane waits for a time any more. */
   stop(): void {
+    this.#isStopped = true;
     for (const lane of this.#lanes.values()) lane.cancelAlarm();
   }
 
@@ -144,7 +146,7 @@ export class Lanes<Job> {
   }
 
   #wait(lane: Lane<Job>, waitMs: number): void {
-    if (waitMs === Infinity) return;
+    if (waitMs === Infinity || this.#isStopped) return;
     lane.cancelAlarm = this.clock.after(waitMs, () => {
       this.#offer(lane);
       this.ready();

@@ -12,6 +12,18 @@ import { POSITIONS_PER_READ, ReactorHandling } from "./reactor_handling.ts";
 const EVENTS_PER_COMMIT = 100;
 const RETRY_DELAY_MS = 1_000;
 
+/** How a follower differs from that of a module's reactor. */
+export interface FollowerOptions {
+  /** Under which name it remembers how far it has come (its reactor's); ids of what it sends begin with it. */
+  readonly checkpoint?: string | undefined;
+  /** Position after which it starts where it has no checkpoint yet; its reactor says so otherwise. */
+  readonly startAfter?: number | undefined;
+  /** Where it ends; left out, it follows the log for ever. */
+  readonly upTo?: number | undefined;
+  /** Asked before each commit; where there is no room, it waits. */
+  readonly hasRoom?: (() => boolean) | undefined;
+}
+
 /**
  * Follows the log of one shard for one reactor.
  *
@@ -22,7 +34,9 @@ const RETRY_DELAY_MS = 1_000;
  */
 export class ReactorFollower {
   failure: EventFailure | undefined;
-  position = 0;
+  position: number;
+  readonly checkpoint: string;
+  readonly #upTo: number;
   /** Position of the checkpoint on disk. */
   #stored = 0;
   #isOpen = false;
@@ -35,17 +49,15 @@ export class ReactorFollower {
   readonly #opened = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<void>();
 
-  /**
-   * @param checkpoint Under which name it remembers how far it has come; ids of what it sends begin with it.
-   * @param upTo Where it ends; left out, it follows the log for ever.
-   */
   constructor(
     private readonly runtime: Runtime,
     private readonly reactor: Reactor,
     private readonly shard: Shard,
-    private readonly checkpoint: string = reactor.name,
-    private readonly upTo: number = Infinity,
+    private readonly options: FollowerOptions = {},
   ) {
+    this.position = options.startAfter ?? 0;
+    this.checkpoint = options.checkpoint ?? reactor.name;
+    this.#upTo = options.upTo ?? Infinity;
     this.#handling = new ReactorHandling(runtime, reactor);
   }
 
@@ -64,11 +76,11 @@ export class ReactorFollower {
   }
 
   get #end(): number {
-    return Math.min(this.shard.durablePosition, this.upTo);
+    return Math.min(this.shard.durablePosition, this.#upTo);
   }
 
   start(): void {
-    if (this.upTo === Infinity) {
+    if (this.#upTo === Infinity) {
       this.#unsubscribe = this.shard.committed.subscribe((growth) => this.#grown(growth));
     }
     this.#wake();
@@ -93,7 +105,17 @@ export class ReactorFollower {
 
   #wake(): void {
     this.#isWanted = true;
-    this.#run ??= this.#loop().finally(() => this.#run = undefined);
+    this.#run ??= this.#loop().finally(() => {
+      this.#run = undefined;
+      // Woken after the loop had ended, and before it was known to.
+      if (this.#isWanted && !this.#isStopped && !this.failure) this.#wake();
+    });
+  }
+
+  #wakeLater(): void {
+    this.#cancelRetry();
+    if (this.#isStopped) return;
+    this.#cancelRetry = this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
   }
 
   async #loop(): Promise<void> {
@@ -110,9 +132,7 @@ export class ReactorFollower {
           shard: this.shard.number,
           error: errorMessage(error),
         });
-        if (!this.#isStopped) {
-          this.#cancelRetry = this.runtime.clock.after(RETRY_DELAY_MS, () => this.#wake());
-        }
+        this.#wakeLater();
       }
     }
   }
@@ -131,7 +151,8 @@ export class ReactorFollower {
     const name = this.checkpoint;
     const stored = await readCheckpoint(this.shard.store.database, name);
     if (stored === undefined) {
-      this.position = startFrom === "now" ? this.shard.durablePosition : 0;
+      const { startAfter = startFrom === "now" ? this.shard.durablePosition : 0 } = this.options;
+      this.position = startAfter;
       // Where it starts must not move when it starts again before the first event.
       await this.shard.react(name, this.position, []);
     } else this.position = stored;
@@ -143,11 +164,12 @@ export class ReactorFollower {
   async #catchUp(): Promise<void> {
     if (!this.#isOpen) await this.#open();
     while (!this.#isStopped && this.position < this.#end) {
+      if (this.options.hasRoom && !this.options.hasRoom()) return this.#wakeLater();
       const range = { after: this.position, upTo: this.#end, limit: EVENTS_PER_COMMIT };
       const { events, end } = await this.#handling.read(this.shard, range);
       await this.#answer(events, end);
     }
-    if (this.position >= this.upTo) this.#done.resolve();
+    if (this.position >= this.#upTo) this.#done.resolve();
   }
 
   async #answer(events: readonly RecordedEvent[], end: number): Promise<void> {
@@ -168,7 +190,7 @@ export class ReactorFollower {
   async #commit(answers: readonly ReactorAnswer[], end: number): Promise<void> {
     if (end <= this.position) return;
     // Events that ask for nothing do not cost a commit each: after a crash they are read once more.
-    if (answers.length === 0 && this.#isFresh(end) && end < this.upTo) {
+    if (answers.length === 0 && this.#isFresh(end) && end < this.#upTo) {
       this.position = end;
       return;
     }

@@ -150,7 +150,10 @@ export class ReactorReplays {
     if (this.#isStopped) return;
     const followers = this.runtime.shards.map((shard) => {
       const { after, upTo } = run.ranges.get(shard.number) ?? { after: 0, upTo: 0 };
-      const follower = new ReactorFollower(this.runtime, this.reactor, shard, this.#nameOf(run), upTo);
+      const follower = new ReactorFollower(this.runtime, this.reactor, shard, {
+        checkpoint: this.#nameOf(run),
+        upTo,
+      });
       follower.position = Math.min(after, upTo);
       return follower;
     });

@@ -59,7 +59,11 @@ export class Relay {
     if (this.#isStopped) return;
     this.#isWanted.add(source);
     if (this.#runs.has(source)) return;
-    const run = this.#run(source).finally(() => this.#runs.delete(source));
+    const run = this.#run(source).finally(() => {
+      this.#runs.delete(source);
+      // Woken after the loop had ended, and before it was known to.
+      if (this.#isWanted.has(source) && !this.#isStopped) this.#wake(source);
+    });
     this.#runs.set(source, run);
   }
 

@@ -11,6 +11,7 @@ import { messageRow } from "../store/messages.ts";
 import type { OutboxRow } from "../store/outbox.ts";
 import type { SnapshotRow } from "../store/snapshots.ts";
 import { type Timer, timerRow } from "../store/timers.ts";
+import type { WebhookSecretsRow } from "../store/webhooks.ts";
 import type { Entry } from "./mailbox.ts";
 
 /** Who is told what became of a commit. */
@@ -30,6 +31,7 @@ class OpenCommit {
   readonly checkpoints: CheckpointRow[] = [];
   /** Timers as they are after this commit, by `timerKey`; undefined where there is none any more. */
   readonly timers = new Map<string, { actor: string; name: string; timer: Timer | undefined }>();
+  readonly webhookSecrets: WebhookSecretsRow[] = [];
   prune: Commit["prune"] = null;
   readonly releases: Release[] = [];
   turns = 0;
@@ -38,7 +40,7 @@ class OpenCommit {
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
       this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.timers.size > 0 || this.prune !== null;
+      this.timers.size > 0 || this.webhookSecrets.length > 0 || this.prune !== null;
   }
 }
 
@@ -195,6 +197,7 @@ export class Committer {
       timers: timers.flatMap(({ timer }) => timer ? [timerRow(timer)] : []),
       timersGone: timers.flatMap(({ actor, name, timer }) => timer ? [] : [[actor, name]]),
       checkpoints: commit.checkpoints,
+      ...(commit.webhookSecrets.length > 0 ? { webhookSecrets: commit.webhookSecrets } : {}),
       prune: commit.prune,
     };
   }

@@ -1,5 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import { Journal } from "../core/journal.ts";
+import type { AnySaga } from "../core/saga.ts";
 import { aboutMessage } from "../core/log.ts";
 import type { Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
@@ -7,7 +9,8 @@ import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { runTurn, type TurnResult, type TurnWorld } from "./turn.ts";
+import { rolledBack, SagaTurn, type SagaTurnResult } from "./saga_turn.ts";
+import { runTurn, type TurnInput, type TurnResult, type TurnWorld } from "./turn.ts";
 import type { World } from "./shard.ts";
 import type { Timers } from "./timers.ts";
 
@@ -158,6 +161,7 @@ export class Dispatcher {
   #handle(activation: Activation, entry: Entry): void {
     const { message } = entry;
     const { world, shard } = this.owner;
+    if (activation.result) return this.#takeSagaTurn(activation, entry, activation.result);
     if (activation.loadError !== undefined || !activation.actor) {
       return this.#failed(activation, entry, activation.loadError);
     }
@@ -175,33 +179,83 @@ export class Dispatcher {
       });
     }
     world.observer?.began?.(message, shard, entry.attempts + 1);
-    const result = runTurn(activation.actor, {
+    const input = {
       key: activation.key,
       state: activation.state,
       version: activation.version,
       command: message.command,
       input: message.input,
       parsedInput: entry.parsedInput,
-    }, this.#turnWorld);
-    if (result.kind === "failed") return this.#failed(activation, entry, result.error);
+    };
+    if (activation.actor.saga) this.#startSagaTurn(activation, activation.actor.saga, entry, input);
+    else this.#take(activation, entry, runTurn(activation.actor, input, this.#turnWorld));
+  }
+
+  /** A saga's turn takes a while, in which other actors have theirs; then the activation is ready once more. */
+  #startSagaTurn(activation: Activation, saga: AnySaga, entry: Entry, input: TurnInput): void {
+    const { clock, log } = this.owner.world;
+    const quiet = () => new Promise<void>((resolve) => clock.soon(resolve));
+    const turn = new SagaTurn(saga, input, { ...this.#turnWorld, log, quiet }, activation.run);
+    activation.phase = "running";
+    turn.result().then((result) => {
+      // Where the shard has been loaded again meanwhile, all of this is void.
+      if (activation.phase !== "running" || activation.mailbox.peek() !== entry) return;
+      activation.phase = "ran";
+      activation.run = turn.run;
+      activation.result = result;
+      this.schedule(activation);
+    });
+  }
+
+  #takeSagaTurn(activation: Activation, entry: Entry, result: SagaTurnResult): void {
+    activation.phase = "live";
+    activation.result = undefined;
+    this.#turnWorld.now = this.now();
+    const isTaken = result.kind !== "stopped" && this.#take(activation, entry, result);
+    // What it did to the journal and the run counts for nothing.
+    if (!isTaken) activation.state = rolledBack(activation.state, activation.version);
+    if (!isTaken || (activation.state instanceof Journal && activation.state.isEnded)) {
+      activation.run = undefined;
+    }
+    if (result.kind === "stopped") this.#stop(activation, entry, result.error);
+    for (const reader of activation.readers.splice(0)) reader.resolve();
+  }
+
+  /** A saga's messages wait until the process starts again, with code that fits what the saga has recorded. */
+  #stop(activation: Activation, { message }: Entry, error: Error): void {
+    activation.phase = "held";
+    activation.stopped = error.message;
+    this.owner.world.log("error", "Saga is stopped: its code does not fit what it has recorded", {
+      shard: this.owner.shard,
+      actor: message.actor,
+      messageId: message.id,
+      error: error.message,
+    });
+  }
+
+  /** Lets what came of a turn join the open commit. @returns Whether it has; otherwise the turn has failed. */
+  #take(activation: Activation, entry: Entry, result: TurnResult): boolean {
+    const full = result.kind === "done" ? this.owner.outgoing.whyNoRoom(result.sends) : undefined;
+    if (result.kind === "failed" || full) {
+      this.#failed(activation, entry, result.kind === "failed" ? result.error : full);
+      return false;
+    }
     if (result.kind === "rejected") {
-      return this.#settle(activation, entry, {
+      this.#settle(activation, entry, {
         status: "rejected",
         rejection: result.rejection,
         ...(result.details === undefined ? {} : { details: result.details }),
         version: activation.version,
         position: this.#position,
       });
+      return true;
     }
-    const full = this.owner.outgoing.whyNoRoom(result.sends);
-    if (full) return this.#failed(activation, entry, full);
     let snapshot: string | undefined;
-    if (result.version - activation.snapshotVersion >= activation.actor.snapshotEvery) {
-      try {
-        snapshot = JSON.stringify(result.state);
-      } catch (error) {
-        return this.#failed(activation, entry, error);
-      }
+    try {
+      if (isSnapshotDue(activation, result)) snapshot = snapshotText(result.state);
+    } catch (error) {
+      this.#failed(activation, entry, error);
+      return false;
     }
     this.#record(activation, entry, result, snapshot);
     this.#settle(activation, entry, {
@@ -210,6 +264,7 @@ export class Dispatcher {
       version: activation.version,
       position: this.#position,
     });
+    return true;
   }
 
   /** Lets the events, sends and snapshot of a turn join the open commit. */
@@ -467,12 +522,26 @@ function isFull(error: unknown): error is FolioError {
   return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
 }
 
+function isSnapshotDue(
+  { actor, snapshotVersion }: Activation,
+  { version, events }: TurnResult & { kind: "done" },
+): boolean {
+  // A saga's journal is as long as its history, except where it has begun anew.
+  if (actor?.saga) return events.some(({ type }) => type === "Continued");
+  return actor !== undefined && version - snapshotVersion >= actor.snapshotEvery;
+}
+
+function snapshotText(state: unknown): string {
+  return JSON.stringify(state instanceof Journal ? state.toSnapshot() : state);
+}
+
 function clip(text: string): string {
   return text.slice(0, ERROR_CHARS_MAX);
 }
 
 function isReady(activation: Activation): boolean {
-  return activation.phase === "live" && activation.mailbox.peek()?.ready === true;
+  return (activation.phase === "live" || activation.phase === "ran") &&
+    activation.mailbox.peek()?.ready === true;
 }
 
 /** @param expected `*`, or versions parted by commas. */

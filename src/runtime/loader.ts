@@ -1,4 +1,5 @@
 import type { RecordedEvent } from "../core/event.ts";
+import { Journal } from "../core/journal.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { MessageRecord } from "../core/message.ts";
 import { eventsOf, selectStreams, type WantedStream } from "../store/events.ts";
@@ -83,7 +84,7 @@ export class Loader {
     for (const { actor, version, state } of snapshots.map(snapshotOf)) {
       const activation = byName.get(actor);
       if (!activation) continue;
-      activation.state = deepFreeze(state);
+      activation.state = activation.actor?.saga ? Journal.revived(deepFreeze(state)) : deepFreeze(state);
       activation.version = activation.snapshotVersion = version;
     }
     let rows = streams;

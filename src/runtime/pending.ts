@@ -21,6 +21,7 @@ export class Pending {
 
   /** Removes this entry, and not another one that has taken its place. */
   delete(entry: Entry): void {
+    if (!entry.durable && !entry.named) return; // it never stood here
     const { id } = entry.message;
     const left = this.#byId.get(id)?.filter((other) => other !== entry) ?? [];
     if (left.length === 0) this.#byId.delete(id);

@@ -7,11 +7,16 @@ import { type RecordedEvent, upcast } from "../core/event.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import type { Reactor } from "../core/reactor.ts";
 import type { Schedule } from "../core/schedule.ts";
+import { INTERNAL_PREFIX } from "../core/saga_actor.ts";
+import type { AnySaga } from "../core/saga.ts";
 import { invalidKeyReason, parseActorName } from "../core/message.ts";
 import { scheduleActor } from "./schedule_actor.ts";
 
 /** What a list of modules may hold. */
-export type AnyModule = AnyActor | AnyActivity | AnyProjection | Reactor | Schedule;
+export type AnyModule = AnyActor | AnyActivity | AnyProjection | AnySaga | Reactor | Schedule;
+
+/** Names of Folio's own modules, each with its kind. */
+const builtInNames: ReadonlySet<string> = new Set(["actor webhook", "activity deliver-webhook"]);
 
 /** Finds the definitions that names stand for. */
 export class Registry {
@@ -20,15 +25,31 @@ export class Registry {
   readonly reactors = new Map<string, Reactor>();
   readonly activities = new Map<string, AnyActivity>();
   readonly schedules = new Map<string, Schedule>();
+  readonly sagas = new Map<string, AnySaga>();
 
-  /** @throws {TypeError} When something is no module, or two have one name. */
-  constructor(modules: readonly AnyModule[]) {
-    for (const module of modules) {
+  /** What it was made with, without Folio's own. */
+  readonly given: readonly AnyModule[];
+  readonly #builtIn: ReadonlySet<AnyModule>;
+
+  /**
+   * @param builtIn Folio's own modules. Their names are never anybody else's, whether or not they are here.
+   * @throws {TypeError} When something is no module, or two have one name.
+   */
+  constructor(modules: readonly AnyModule[], builtIn: readonly AnyModule[] = []) {
+    this.given = modules;
+    this.#builtIn = new Set(builtIn);
+    for (const module of [...modules, ...builtIn]) {
+      if (!this.isBuiltIn(module) && builtInNames.has(`${module?.kind} ${module?.name}`)) {
+        throw new TypeError(`Cannot register: the name of ${module.kind} ${module.name} is Folio's own`);
+      }
       if (module?.kind === "actor") add("actor types", this.actors, module);
       else if (module?.kind === "projection") add("projections", this.projections, module);
       else if (module?.kind === "reactor") add("reactors", this.reactors, module);
-      else if (module?.kind === "activity") add("activities", this.activities, module);
       else if (module?.kind === "schedule") add("schedules", this.schedules, module);
+      else if (module?.kind === "saga") {
+        add("sagas", this.sagas, module);
+        add("actor types", this.actors, module.actor);
+      } else if (module?.kind === "activity") add("activities", this.activities, module);
       else throw new TypeError(`Cannot register: not a Folio module, ${String(module)}`);
     }
     if (this.schedules.size > 0) add("actor types", this.actors, scheduleActor(this.schedules));
@@ -39,6 +60,11 @@ export class Registry {
         throw new TypeError(`Cannot register schedule ${name}: ${errorMessage(error)}`, { cause: error });
       }
     }
+  }
+
+  /** Whether it is one of Folio's own modules, whose commands are not for clients. */
+  isBuiltIn(module: AnyModule | undefined): boolean {
+    return module !== undefined && this.#builtIn.has(module);
   }
 
   /** @throws {FolioError} `unknown-actor-type`, `malformed`. */
@@ -89,6 +115,14 @@ export class Registry {
     }
   }
 
+  /** As `parse`, of a request that is not the runtime's own: it may not tell a saga what became of its steps. */
+  parseFromOutside(request: CommandRequest): unknown {
+    if (request.command.startsWith(INTERNAL_PREFIX)) {
+      this.#refuse(this.actor(request.type, request.key), request);
+    }
+    return this.parse(request);
+  }
+
   /**
    * The input of a request, parsed.
    *
@@ -97,14 +131,16 @@ export class Registry {
   parse(request: CommandRequest): unknown {
     const actor = this.actor(request.type, request.key);
     const command = actor.commands.get(request.command);
-    if (!command) {
-      const name = clip(request.command);
-      throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
-        actorType: actor.name,
-        command: name,
-      });
-    }
+    if (!command) this.#refuse(actor, request);
     return parsed(command.input, request.input, `${actor.name}/${request.command}`);
+  }
+
+  #refuse(actor: AnyActor, request: CommandRequest): never {
+    const name = clip(request.command);
+    throw new FolioError("unknown-command", `Actor type ${actor.name} has no command "${name}"`, {
+      actorType: actor.name,
+      command: name,
+    });
   }
 }
 

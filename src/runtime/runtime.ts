@@ -21,6 +21,7 @@ import { readPast, type Until } from "./history.ts";
 import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
+import { Sagas } from "./sagas.ts";
 import { Shard, type World } from "./shard.ts";
 import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
@@ -64,6 +65,8 @@ export type AskResult<Reply, Rejection> =
 
 export interface RuntimeOptions {
   readonly modules: readonly AnyModule[];
+  /** Folio's own modules. */
+  readonly builtIn?: readonly AnyModule[] | undefined;
   /** All shards of one store, in order. */
   readonly stores: readonly ShardStore[];
   readonly clock?: Clock | undefined;
@@ -84,6 +87,7 @@ export class Runtime {
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
   readonly schedules: Schedules;
+  readonly sagas: Sagas;
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
@@ -96,6 +100,7 @@ export class Runtime {
     this.registry = world.registry;
     this.deadLetters = new DeadLetters(shards, world.registry);
     this.schedules = new Schedules(this);
+    this.sagas = new Sagas(this);
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
@@ -112,7 +117,7 @@ export class Runtime {
       limits: { ...defaultLimits, ...options.limits },
       log: options.log ?? silentLog,
       observer: options.observer,
-      registry: new Registry(options.modules),
+      registry: new Registry(options.modules, options.builtIn),
       shardOf: (actor) => shardOf(actor, options.stores.length),
     };
     const shards: Shard[] = [];
@@ -200,7 +205,7 @@ export class Runtime {
    */
   // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
   async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
-    const parsedInput = this.registry.parse(request);
+    const parsedInput = this.registry.parseFromOutside(request);
     if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
     const message = this.#message(request, options);
     const shard = this.shardOf(message.actor);

@@ -2,6 +2,7 @@ import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
+import { Journal } from "../core/journal.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
@@ -245,23 +246,32 @@ export class Shard {
   }
 
   /** The actor's present state, once all of it is on disk. */
-  async read(actor: string): Promise<{ state: unknown; version: number }> {
+  async read(actor: string): Promise<{ state: unknown; version: number; stopped?: string | undefined }> {
     this.#checkServing();
     const activation = this.#activate(actor);
-    if (activation.phase === "cold" || activation.phase === "loading") {
-      await new Promise<void>((resolve, reject) => {
-        activation.readers.push({ resolve, reject });
+    // At once, since the next turn changes the state of a saga in place.
+    const look = () => {
+      const { state, version, stopped, dirtyCommit, loadError } = activation;
+      return {
+        state: state instanceof Journal ? state.toJSON() : state,
+        version,
+        stopped,
+        dirtyCommit,
+        loadError,
+      };
+    };
+    const isAtRest = activation.phase === "live" || activation.phase === "held";
+    const { dirtyCommit, loadError, ...seen } = isAtRest
+      ? look()
+      : await new Promise<ReturnType<typeof look>>((resolve, reject) => {
+        activation.readers.push({ resolve: () => resolve(look()), reject });
         if (activation.phase === "cold") this.#loader.load(activation);
       });
+    if (loadError) {
+      throw new FolioError("handler-failed", errorMessage(loadError), { actor }, { cause: loadError });
     }
-    if (activation.loadError) {
-      throw new FolioError("handler-failed", errorMessage(activation.loadError), { actor }, {
-        cause: activation.loadError,
-      });
-    }
-    const { state, version } = activation;
-    if (activation.dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
-    return { state, version };
+    if (dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
+    return seen;
   }
 
   /** Tells `listener` when events of an actor are on disk. @returns A function that ends it. */
@@ -352,6 +362,13 @@ export class Shard {
       }
     }
     this.#committer.open.checkpoints.push([reactor, position]);
+    return this.#committer.flushed();
+  }
+
+  /** Keeps the secrets of a webhook (JSON text); null forgets them, and how far the webhook has come. */
+  keepWebhookSecrets(webhook: string, secrets: string | null): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.webhookSecrets.push([webhook, secrets]);
     return this.#committer.flushed();
   }
 

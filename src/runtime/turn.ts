@@ -62,6 +62,7 @@ export interface TurnLimits {
   readonly turnEventsMax: number;
   readonly turnSendsMax: number;
   readonly payloadBytesMax: number;
+  readonly sagaSignalsMax: number;
 }
 
 /** What a turn starts from. */

@@ -15,7 +15,7 @@ export interface WorkOwner {
  * An attempt is on disk before it begins: one with fewer failures than attempts was begun, and what came of it
  * is not known.
  *
- * Invariant: an entry is in `#entries` from its arrival until its outcome joins a commit. A worker that comes
+ * Invariant: an entry is in `#entries` from when workers are told of it until its outcome joins a commit. A worker that comes
  * with one that is not there any more (the shard was loaded again) is too late.
  */
 export class Work {
@@ -24,6 +24,7 @@ export class Work {
   /** Told when all entries are void. True: for good; false: they are read again from the disk. */
   readonly dropped = new Signal<boolean>();
   readonly #entries = new Set<Entry>();
+  /** Read while the shard was loaded again. */
   readonly #untold: Entry[] = [];
 
   constructor(private readonly owner: WorkOwner) {}
@@ -34,16 +35,20 @@ export class Work {
   }
 
   add(entry: Entry): void {
-    this.#entries.add(entry);
     // While the shard is loaded again, nothing may join a commit: the loading waits for what has.
-    if (this.owner.committer.isAccepting) this.arrived.emit(entry);
+    if (this.owner.committer.isAccepting) this.#tell(entry);
     else this.#untold.push(entry);
+  }
+
+  #tell(entry: Entry): void {
+    this.#entries.add(entry);
+    this.arrived.emit(entry);
   }
 
   /** Tells of what came while nothing could be begun. */
   resume(): void {
     if (this.#untold.length === 0 || !this.owner.committer.isAccepting) return;
-    for (const entry of this.#untold.splice(0)) this.arrived.emit(entry);
+    for (const entry of this.#untold.splice(0)) this.#tell(entry);
   }
 
   clear(isForGood: boolean): void {
@@ -74,12 +79,16 @@ export class Work {
     return this.owner.committer.flushed();
   }
 
-  /** Records that the attempt that was begun last does not count: it is as if it had not been begun. */
-  takeBack(entry: Entry): Promise<void> {
+  /**
+   * Records that the attempt that was begun last does not count: it is as if it had not been begun.
+   *
+   * @param delayMs Until the next one.
+   */
+  takeBack(entry: Entry, delayMs = 0): Promise<void> {
     if (!this.has(entry)) return Promise.resolve();
     entry.attempts--;
     entry.status = entry.attempts === 0 ? "queued" : "retrying";
-    entry.nextAttemptAt = null;
+    entry.nextAttemptAt = delayMs > 0 ? this.owner.dispatcher.now() + delayMs : null;
     this.owner.dispatcher.tookBackWork(entry);
     this.owner.dispatcher.store(entry);
     return this.owner.committer.flushed();

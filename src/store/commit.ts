@@ -5,6 +5,7 @@ import { type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
 import { deleteOutbox, insertOutbox, type OutboxRow } from "./outbox.ts";
 import { type SnapshotRow, upsertSnapshots } from "./snapshots.ts";
 import { deleteTimers, type TimerKey, type TimerRow, upsertTimers } from "./timers.ts";
+import { changeWebhookSecrets, type WebhookSecretsRow } from "./webhooks.ts";
 
 /**
  * All that many turns of one shard change, as one plain JSON value: it can be applied here, or shipped and
@@ -31,6 +32,8 @@ export interface Commit {
   readonly timersGone: readonly TimerKey[];
   /** How far reactors have come. */
   readonly checkpoints: readonly CheckpointRow[];
+  /** Secrets of webhooks, where any are kept or forgotten. */
+  readonly webhookSecrets?: readonly WebhookSecretsRow[] | undefined;
   /** Forget up to `limit` messages handled before a time. */
   readonly prune: { readonly handledBefore: number; readonly limit: number } | null;
 }
@@ -46,6 +49,7 @@ export function apply(commit: Commit): Statement[] {
   if (commit.timers.length > 0) statements.push(upsertTimers(commit.timers));
   if (commit.timersGone.length > 0) statements.push(deleteTimers(commit.timersGone));
   if (commit.checkpoints.length > 0) statements.push(upsertCheckpoints(commit.checkpoints));
+  if (commit.webhookSecrets) statements.push(...changeWebhookSecrets(commit.webhookSecrets));
   if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));
   return statements;
 }

@@ -177,7 +177,8 @@ export function selectMessages(wanted: readonly (readonly [id: string, actor: st
   };
 }
 
-async function query(
+/** @param where What follows `WHERE`: of this program, never of its users. */
+export async function readMessagesWhere(
   database: Database,
   shard: number,
   where: string,
@@ -189,7 +190,7 @@ async function query(
 
 /** All messages with an id: one for each actor that was sent it. */
 export function readMessagesById(database: Database, shard: number, id: string): Promise<MessageRecord[]> {
-  return query(database, shard, "id = ? LIMIT 100", [id]);
+  return readMessagesWhere(database, shard, "id = ? LIMIT 100", [id]);
 }
 
 /** Messages with one correlation id, in order of admission. */
@@ -198,7 +199,7 @@ export function readMessagesOfCorrelation(
   shard: number,
   wanted: { correlationId: string; limit: number },
 ): Promise<MessageRecord[]> {
-  return query(database, shard, "correlation_id = ? ORDER BY seq LIMIT ?", [
+  return readMessagesWhere(database, shard, "correlation_id = ? ORDER BY seq LIMIT ?", [
     wanted.correlationId,
     wanted.limit,
   ]);
@@ -210,7 +211,7 @@ export function readPending(
   shard: number,
   page: { after: { deliverAt: number; seq: number }; deliverBefore: number; limit: number },
 ): Promise<MessageRecord[]> {
-  return query(
+  return readMessagesWhere(
     database,
     shard,
     `status IN ('queued', 'retrying') AND (deliver_at, seq) > (?, ?) AND deliver_at <= ?
@@ -234,7 +235,7 @@ export function readDeadLetters(
   shard: number,
   page: DeadLetterFilter & { after: number; limit: number },
 ): Promise<MessageRecord[]> {
-  return query(
+  return readMessagesWhere(
     database,
     shard,
     `status = 'dead' AND handled_at IS NULL AND seq > ?1

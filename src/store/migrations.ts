@@ -6,6 +6,7 @@ import { createMessages, extendMessages } from "./messages.ts";
 import { createOutbox } from "./outbox.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createTimers } from "./timers.ts";
+import { createWebhooks } from "./webhooks.ts";
 
 /**
  * A step from one schema version to the next. A released step is never changed: later ones build on it.
@@ -23,6 +24,7 @@ export const shardMigrations: readonly Migration[] = [
     ...createCommits,
   ],
   [...extendMessages, ...createTimers],
+  createWebhooks,
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

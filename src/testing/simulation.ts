@@ -219,6 +219,7 @@ export class Simulation {
     const clock: Clock = {
       now: () => this.clock.now(),
       after: (delayMs, callback) => this.clock.after(delayMs, () => life.isOver || callback()),
+      soon: (callback) => this.clock.soon(() => life.isOver || callback()),
     };
     const world = {
       clock,

@@ -26,6 +26,8 @@ interface Timer {
 export class VirtualClock implements Clock {
   #now: number;
   #made = 0;
+  /** Callbacks that wait for what goes on to come to rest. */
+  #soon = 0;
   /** A binary heap, soonest first. */
   readonly #heap: Timer[] = [];
   readonly #waiting = new Set<Timer>();
@@ -49,6 +51,14 @@ export class VirtualClock implements Clock {
     this.#push(timer);
     this.#waiting.add(timer);
     return () => this.#waiting.delete(timer);
+  }
+
+  soon(callback: () => void): void {
+    this.#soon++;
+    setImmediate(() => {
+      this.#soon--;
+      callback();
+    });
   }
 
   /**
@@ -91,7 +101,11 @@ export class VirtualClock implements Clock {
   /** Resolves when all that needs only promises has come to rest. Time does not pass. */
   async settle(): Promise<void> {
     // All microtasks, and those that they lead to, run before the next macrotask.
-    for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let turns = 0; turns < 2; turns++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      // What these start has to come to rest in its turn.
+      if (this.#soon > 0) turns = -1;
+    }
   }
 
   #popBy(end: number): Timer | undefined {

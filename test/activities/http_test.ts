@@ -95,11 +95,22 @@ test("GET /activities lists how each is doing", async () => {
       attempts: 0,
       failures: 0,
       circuit: { state: "closed" },
+    }, {
+      // Folio's own.
+      name: "deliver-webhook",
+      queued: 0,
+      running: 0,
+      attempts: 0,
+      failures: 0,
     }],
   });
+  const own = { name: "deliver-webhook", attempts: 0 };
   await post("/actors/boss/b/ask", { jobs: [{ label: "a" }, { label: "b" }, { label: "c" }] });
   await clock.advance(250);
-  expect((await get("/activities")).body.activities).toMatchObject([{ queued: 1, running: 2, attempts: 2 }]);
+  expect((await get("/activities")).body.activities).toMatchObject([
+    { queued: 1, running: 2, attempts: 2 },
+    own,
+  ]);
   const [a, b] = outside.runs;
   a?.succeed();
   await clock.settle();
@@ -109,7 +120,7 @@ test("GET /activities lists how each is doing", async () => {
     failures: 1,
     p99Ms: 250,
     circuit: { state: "open", probeAt: "2026-01-01T00:01:00.250Z", error: "Error: failed, as planned" },
-  }]);
+  }, own]);
   expect((await get("/activities?x=1")).status).toBe(400);
 });
 

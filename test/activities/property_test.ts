@@ -112,6 +112,6 @@ test("each activity ends done or dead, and is told of exactly once", { timeout: 
         work.world.activities.stop();
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

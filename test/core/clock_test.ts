@@ -54,3 +54,19 @@ test("the time is that of the machine, in milliseconds", () => {
   vi.advanceTimersByTime(250);
   expect(systemClock.now()).toBe(1_000_250);
 });
+
+// Would catch a task that comes before promises have come to rest: a saga would be taken to wait for nothing.
+test("soon comes once all that needs only promises has come to rest, also from within what came soon", async () => {
+  vi.useRealTimers();
+  const seen: string[] = [];
+  const work = async (name: string) => {
+    for (let i = 0; i < 1_000; i++) await null;
+    seen.push(name);
+  };
+  for (const round of ["a", "b", "c"]) {
+    void work(round);
+    await new Promise<void>((resolve) => systemClock.soon(resolve));
+    seen.push(`after ${round}`);
+  }
+  expect(seen).toEqual(["a", "after a", "b", "after b", "c", "after c"]);
+});

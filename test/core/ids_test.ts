@@ -12,6 +12,7 @@ function standingClock(now: number): Clock & { time: number } {
       return this.time;
     },
     after: () => () => {},
+    soon: () => {},
   };
 }
 

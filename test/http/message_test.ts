@@ -128,7 +128,7 @@ test.each([
   expect(answer.body.allowed).toEqual(allow.split(", "));
 });
 
-test.each(["/", "/actors", "/actors/counter", "/sagas/x/y", "/health", "/messages/", "//", "/__proto__"])(
+test.each(["/", "/actors", "/actors/counter", "/sagas/x/y/z", "/health", "/messages/", "//", "/__proto__"])(
   "GET %s is 404",
   async (path) => {
     const server = await serve();

@@ -127,6 +127,7 @@ const body = fc.oneof(
     '{"owner":"o"}',
     '{"input":{"by":2}}',
     '{"limit":1}',
+    '{"url":"https://192.0.2.1/"}',
   ),
   fc.string(),
   fc.uint8Array({ maxLength: 50 }),

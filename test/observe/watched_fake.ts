@@ -54,7 +54,7 @@ type Status = Pick<ReactorStatus, "name" | "status" | "lagEvents" | "failure">;
 export async function seriesOf(watched: Watched, registry: Registry): Promise<Series[]> {
   const sight = await new Lookout(watched).look();
   return allSeries({
-    metrics: new Metrics(registry, { now: () => 0, after: () => () => {} }),
+    metrics: new Metrics(registry, new VirtualClock(0)),
     sight: () => sight,
     alerts: () => [],
     memory: () => ({ rss: 1, heapUsed: 1 }),

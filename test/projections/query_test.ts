@@ -205,7 +205,7 @@ test("a query that runs for ever is stopped for good, while commands and other q
   const runtime = await createRuntime({
     modules: [ledger, endless],
     data: temporaryFolder(),
-    limits: { queryMsMax: 300 },
+    limits: { queryMsMax: 1_000 },
   });
   onTestFinished(() => runtime[Symbol.asyncDispose]());
   const ask = (name: string, atLeast?: string) =>

@@ -113,6 +113,42 @@ test("a projection that allows it is rebuilt from a token or a time, in a folder
   expect((await served.projections.query("recent", "all", {}, { waitMs: 1_000 })).rows).toHaveLength(2);
 });
 
+// Would catch a script that refuses what it does not know: the server would find a dead letter.
+test("activities that wait in a folder still wait after a replay, and are then performed", async () => {
+  const folder = temporaryFolder();
+  const file = `${folder}.modules.ts`;
+  onTestFinished(() => Deno.remove(file));
+  await Deno.writeTextFile(
+    file,
+    `import { activity, actor, command, projection } from "folio";
+    import { z } from "zod";
+    const Text = z.object({ text: z.string() });
+    const shout = activity("shout", { input: Text, output: Text, run: async ({ text }) => ({ text: text + "!" }) });
+    const caller = actor("caller", {
+      initialState: () => [],
+      events: { Heard: Text },
+      evolve: { Heard: (state, { text }) => [...state, text] },
+      commands: {
+        call: command(Text, (turn, input) => void turn.perform(shout, input, { onDone: "hear" })),
+        hear: command(z.any(), (turn, { output }) => turn.emit("Heard", output)),
+      },
+    });
+    const none = projection("none", { version: 1, from: [], tables: ["CREATE TABLE none (a)"], on: {}, queries: {} });
+    export default [caller, shout, none];`,
+  );
+  const { default: modules } = await import(file);
+  const runtime = await openRuntime({ modules, data: folder, performs: false });
+  await runtime.ask({ type: "caller", key: "c", command: "call", input: { text: "ho" } });
+  await runtime[Symbol.asyncDispose]();
+  const flags = ["--projection", "none", "--data", folder, "--modules", file];
+  expect(await runTask("replay", ...flags)).toMatchObject({ code: 0, stderr: "" });
+  const again = await openRuntime({ modules, data: folder });
+  const heard = Promise.withResolvers<void>();
+  again.shardOf("caller/c").watch("caller/c", () => heard.resolve());
+  if ((await again.state("caller", "c")).version === 0) await heard.promise;
+  expect((await again.state("caller", "c")).state).toEqual(["ho!"]);
+});
+
 test("a projection that does not allow it says so", async () => {
   const { folder, runtime } = await folderWithBalances();
   await runtime[Symbol.asyncDispose]();

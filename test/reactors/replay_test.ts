@@ -209,8 +209,9 @@ test("over HTTP: what would be sent, sending it again, and giving that up, as th
     body: { reactor: "welcome", eventsAnswered: 1, messagesByCommand: { "onboarding/request": 4 } },
   });
   agree("post", "/reactors/{name}/replay", 200, told.body);
+  const eventsLeft = [...served.runtime.positions().values()].reduce((sum, position) => sum + position, 0);
   const sent = await served.post("/reactors/welcome/replay?resend=true&from=2000-01-01T00:00:00Z");
-  expect(sent).toMatchObject({ status: 202, body: { name: "welcome", replay: { run: 1, eventsLeft: 5 } } });
+  expect(sent).toMatchObject({ status: 202, body: { name: "welcome", replay: { run: 1, eventsLeft } } });
   expect(sent.headers.get("location")).toBe("/reactors");
   agree("post", "/reactors/{name}/replay", 202, sent.body);
   await served.runtime.reactors.replayed();

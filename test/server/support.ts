@@ -5,7 +5,9 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Settings that a test does not give are not set, whatever the environment of the tests is. */
 const unset = Object.fromEntries(
-  ["HOST", "DATA_TOKEN", "SHARDS", "TOKEN", "MODULES", "LOG"].map((name) => [`FOLIO_${name}`, ""]),
+  ["HOST", "DATA_TOKEN", "SHARDS", "TOKEN", "MODULES", "LOG", "WEBHOOKS_ALLOW_PRIVATE"].map((
+    name,
+  ) => [`FOLIO_${name}`, ""]),
 );
 
 export interface LogLine {

@@ -80,6 +80,23 @@ test("pruning forgets what was handled before a time, the oldest first, and no m
   expect(await seqsAfter(5, 40, 100)).toEqual([3, 6, 7]);
 });
 
+test("secrets of webhooks are kept, changed and forgotten, with the checkpoint of theirs and no other", async () => {
+  const { engine, database } = await openStore();
+  await engine.acquire();
+  await engine.append(
+    0,
+    commitOf(1, {
+      webhookSecrets: [["a", "[1]"], ["b", "[2]"], ["c", "[3]"]],
+      checkpoints: [["webhook:a", 1], ["webhook:b", 2], ["b", 3]],
+    }),
+  );
+  await engine.append(1, commitOf(2, { webhookSecrets: [["a", "[4]"], ["b", null], ["nobody", null]] }));
+  expect(await dump(database)).toMatchObject({
+    webhook_secrets: [["a", "[4]"], ["c", "[3]"]],
+    checkpoints: [["b", 3], ["webhook:a", 1]],
+  });
+});
+
 // Would catch a redriven message losing the history of its first life.
 test("a message that is there keeps who sent it, and takes on the rest", async () => {
   const { engine, database } = await openStore();

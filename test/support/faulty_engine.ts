@@ -15,9 +15,11 @@ export class FaultyEngine implements ShardEngine {
   attempts = 0;
   /** `recover` fails so many more times. */
   headFailures = 0;
+  /** Whether the process has gone. */
+  isDead = false;
+  #killAt: { readonly attempt: number; readonly when: "before" | "after" } | undefined;
   readonly #faults: Fault[] = [];
   #gate: PromiseWithResolvers<void> | undefined;
-  #isDead = false;
 
   constructor(private readonly inner: ShardEngine) {}
 
@@ -35,9 +37,14 @@ export class FaultyEngine implements ShardEngine {
     };
   }
 
+  /** The process goes with an append: before or after it is written. @param index From 0, of those asked for. */
+  killAt(index: number, when: "before" | "after"): void {
+    this.#killAt = { attempt: index + 1, when };
+  }
+
   /** As if the process had gone: whatever is asked is never answered. */
   kill(): void {
-    this.#isDead = true;
+    this.isDead = true;
   }
 
   acquire(): Promise<Head> {
@@ -49,7 +56,7 @@ export class FaultyEngine implements ShardEngine {
   }
 
   recover(): Promise<Head> {
-    if (this.#isDead) return new Promise(() => {});
+    if (this.isDead) return new Promise(() => {});
     if (this.headFailures > 0) {
       this.headFailures--;
       return Promise.reject(new UnavailableError("recover failed, as planned"));
@@ -61,11 +68,17 @@ export class FaultyEngine implements ShardEngine {
     this.attempts++;
     const fault = this.#faults.shift() ?? "ok";
     await this.#gate?.promise;
-    if (this.#isDead) return await new Promise(() => {});
+    const kill = this.attempts === this.#killAt?.attempt ? this.#killAt.when : undefined;
+    if (kill === "before") this.kill();
+    if (this.isDead) return await new Promise(() => {});
     if (fault === "before") throw new UnavailableError("append failed, as planned");
     if (fault === "fenced") throw new FencedError("another holder, as planned");
     const index = await this.inner.append(expected, commit);
     this.written.push(commit);
+    if (kill === "after") {
+      this.kill();
+      return await new Promise(() => {});
+    }
     if (fault === "after") throw new UnavailableError("answer lost, as planned");
     return index;
   }

@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
   readonly observer?: Observer;
+  /** Folio's own modules, made anew for each life. */
+  readonly builtIn?: () => readonly AnyModule[];
 }
 
 /** A store in memory, and the runtime that runs on it now. Time stands still unless `clock` is advanced. */
@@ -120,6 +122,7 @@ export class World {
     const clock: Clock = {
       now: () => this.clock.now(),
       after: (delayMs, callback) => this.clock.after(delayMs, () => life.isOver || callback()),
+      soon: (callback) => this.clock.soon(() => life.isOver || callback()),
     };
     const stores = await Promise.all(this.databases.map(async (database, shard) => {
       const names = { name: `memory-${shard}`, shard, shards: this.databases.length, isFile: false };
@@ -131,7 +134,17 @@ export class World {
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     };
-    this.#runtime = await Runtime.start({ modules, stores, clock, ids: this.#ids, limits, log, observer });
+    const builtIn = this.options.builtIn?.();
+    this.#runtime = await Runtime.start({
+      modules,
+      builtIn,
+      stores,
+      clock,
+      ids: this.#ids,
+      limits,
+      log,
+      observer,
+    });
     this.#activities = new Activities(this.#runtime);
     this.#activities.start();
   }

@@ -1,0 +1,52 @@
+import type { Runtime } from "../runtime/runtime.ts";
+import type { SagaSummary } from "../runtime/sagas.ts";
+
+/** What instances can be listed by. */
+export const sagaStatusNames = [
+  "running",
+  "compensating",
+  "stuck",
+  "completed",
+  "failed",
+  "cancelled",
+  "timed-out",
+] as const satisfies readonly SagaSummary["status"][];
+
+/** Which instances are asked for. */
+export interface SagaListQuery {
+  readonly name?: string | undefined;
+  readonly status?: SagaSummary["status"] | undefined;
+  /** `saga/id`: only those behind it. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/**
+ * One page of instances, saga by saga, in the order of their ids.
+ *
+ * @throws {FolioError} `unknown-saga`.
+ */
+export async function listSagas(
+  { registry, sagas }: Pick<Runtime, "registry" | "sagas">,
+  { name, status, after, limit }: SagaListQuery,
+): Promise<{ sagas: SagaSummary[]; next?: string }> {
+  const names = name === undefined ? [...registry.sagas.keys()].sort() : [sagas.definition(name).name];
+  const [, afterName = "", afterId] = /^([^/]*)\/?(.*)$/s.exec(after ?? "") ?? [];
+  const found: SagaSummary[] = [];
+  for (const saga of names.filter((each) => each >= afterName)) {
+    let from = saga === afterName ? afterId : undefined;
+    do {
+      const page = await sagas.list(saga, {
+        limit: limit - found.length,
+        ...(status === undefined ? {} : { status }),
+        ...(from === undefined || from === "" ? {} : { after: from }),
+      });
+      found.push(...page.sagas);
+      from = page.next;
+      const last = found.at(-1);
+      // Whether there are more is known when they are asked for.
+      if (last && found.length >= limit) return { sagas: found, next: `${last.saga}/${last.id}` };
+    } while (from !== undefined);
+  }
+  return { sagas: found };
+}

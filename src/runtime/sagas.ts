@@ -1,0 +1,218 @@
+import { activityNameOf } from "../core/activity.ts";
+import { FolioError } from "../core/errors.ts";
+import type { SagaView } from "../core/journal.ts";
+import type { AnySaga, SagaStatusName } from "../core/saga.ts";
+import { readSagas } from "../store/sagas.ts";
+import type { Accepted, AskResult, Runtime } from "./runtime.ts";
+
+/** A saga instance as it is now. */
+export interface SagaStatus extends Omit<SagaView, "status"> {
+  readonly saga: string;
+  readonly id: string;
+  /** `saga/id`: its stream, for `GET /actors/…/events`. */
+  readonly actor: string;
+  readonly version: number;
+  readonly status: SagaStatusName;
+  /** Why it is stopped: what its code asks for, and what it has recorded. */
+  readonly stopped?: string;
+  /** By message id: attempts so far of the messages that its last steps and compensations wait for, or waited for. */
+  readonly attempts: Readonly<Record<string, number>>;
+}
+
+/** How a request to a saga is sent; see `SubmitOptions`. */
+export interface SagaRequestOptions {
+  readonly messageId?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** What `start`, `signal`, `cancel` and `retry` are answered with. */
+export type SagaAnswer = AskResult<{ status: SagaStatusName }, { code: string; details: unknown }>;
+
+/** One line of a list of instances. */
+export interface SagaSummary {
+  readonly saga: string;
+  readonly id: string;
+  readonly status: Exclude<SagaStatusName, "stopped">;
+  readonly version: number;
+}
+
+const ATTEMPTS_MAX = 50;
+
+/** Events that say how an instance stands. */
+const statusOf: Readonly<Record<string, SagaSummary["status"]>> = {
+  Started: "running",
+  Aborted: "compensating",
+  CompensationStarted: "compensating",
+  CompensationDone: "compensating",
+  Stuck: "stuck",
+  Completed: "completed",
+  Failed: "failed",
+  Cancelled: "cancelled",
+  TimedOut: "timed-out",
+};
+
+/** Whether nothing more happens in an instance of this status. */
+export function isEnd(status: SagaStatusName): boolean {
+  return ["completed", "failed", "cancelled", "timed-out"].includes(status);
+}
+
+/** The sagas of a runtime, by name: `runtime.sagas`. */
+export class Sagas {
+  constructor(private readonly runtime: Runtime) {}
+
+  /** @throws {FolioError} `unknown-saga`. */
+  definition(name: string): AnySaga {
+    const saga = this.runtime.registry.sagas.get(name);
+    if (!saga) {
+      throw new FolioError("unknown-saga", `There is no saga "${name.slice(0, 64)}"`, { saga: name });
+    }
+    return saga;
+  }
+
+  /**
+   * Starts an instance; resolves once that is on disk. `ok: false` with the code `already-started` where there is
+   * one of this id.
+   *
+   * @throws {FolioError} `unknown-saga`, `invalid-input`, `malformed`; and as `Runtime.submit` does.
+   */
+  start(saga: string, id: string, input: unknown, options?: SagaRequestOptions): Promise<SagaAnswer> {
+    return this.#ask(saga, id, "start", { input }, options);
+  }
+
+  /** As `start`, but only admits the message. */
+  send(saga: string, id: string, input: unknown, options?: SagaRequestOptions): Promise<Accepted> {
+    this.definition(saga);
+    return this.runtime.send({ type: saga, key: id, command: "start", input: { input } }, options);
+  }
+
+  /** `ok: false`: `not-started`, `ended`, `unknown-signal`, `invalid-signal`, `too-many-signals`. */
+  signal(
+    saga: string,
+    id: string,
+    signal: string,
+    payload: unknown,
+    options?: SagaRequestOptions,
+  ): Promise<SagaAnswer> {
+    return this.#ask(saga, id, "signal", { name: signal, payload }, options);
+  }
+
+  /** `ok: false`: `not-started`, `ended`. Compensations go on after it resolves. */
+  cancel(saga: string, id: string, reason?: string, options?: SagaRequestOptions): Promise<SagaAnswer> {
+    return this.#ask(saga, id, "cancel", reason === undefined ? {} : { reason }, options);
+  }
+
+  /** Sends the compensation again that it is stuck with. `ok: false`: `not-started`, `not-stuck`. */
+  retry(saga: string, id: string, options?: SagaRequestOptions): Promise<SagaAnswer> {
+    return this.#ask(saga, id, "retry", {}, options);
+  }
+
+  /** Undefined where it was never started. @throws {FolioError} `unknown-saga`, `malformed`. */
+  async status(saga: string, id: string): Promise<SagaStatus | undefined> {
+    this.definition(saga);
+    this.runtime.registry.actor(saga, id);
+    const actor = `${saga}/${id}`;
+    const { state, version, stopped } = await this.runtime.shardOf(actor).read(actor);
+    if (version === 0 && stopped === undefined) return undefined;
+    // The state of a saga's actor is never shown as anything else.
+    const view = state as SagaView;
+    const { status: recorded, ...rest } = view;
+    const status = stopped === undefined && recorded !== "new" ? recorded : "stopped";
+    const attempts = await this.#attempts(view);
+    return {
+      saga,
+      id,
+      actor,
+      version,
+      status,
+      ...(stopped === undefined ? {} : { stopped }),
+      ...rest,
+      attempts,
+    };
+  }
+
+  /** Resolves when the instance has ended, with its status then; after `waitMs` with its status at that time. */
+  async ended(saga: string, id: string, waitMs: number): Promise<SagaStatus | undefined> {
+    const actor = `${saga}/${id}`;
+    let wake = () => {};
+    let isOver = waitMs <= 0;
+    const unwatch = this.runtime.shardOf(actor).watch(actor, () => wake());
+    const stopWaiting = this.runtime.clock.after(Math.max(waitMs, 0), () => {
+      isOver = true;
+      wake();
+    });
+    const stopListening = this.runtime.draining.subscribe(() => {
+      isOver = true;
+      wake();
+    });
+    try {
+      while (true) {
+        const changed = new Promise<void>((resolve) => wake = resolve);
+        const status = await this.status(saga, id);
+        if (isOver || (status && isEnd(status.status))) return status;
+        await changed;
+      }
+    } finally {
+      unwatch();
+      stopWaiting();
+      stopListening();
+    }
+  }
+
+  /**
+   * Instances of a saga, in the order of their ids. `next` is given as `after` for those that follow.
+   *
+   * @param page `status`: only those. `limit`: 1,000 at the most.
+   */
+  async list(
+    saga: string,
+    page: { status?: SagaSummary["status"] | undefined; after?: string | undefined; limit: number },
+  ): Promise<{ sagas: SagaSummary[]; next?: string }> {
+    this.definition(saga);
+    const limit = Math.min(page.limit, this.runtime.limits.pageItemsMax);
+    const types = Object.keys(statusOf);
+    const only = types.filter((type) => page.status === undefined || statusOf[type] === page.status);
+    const query = { saga, after: page.after ?? "", types, only, limit: limit + 1 };
+    const found = await Promise.all(
+      this.runtime.shards.map(({ store }) => readSagas(store.database, query)),
+    );
+    const rows = found.flat().sort((a, b) => (a.actor < b.actor ? -1 : 1));
+    const sagas = rows.slice(0, limit).map(({ actor, version, type }) => ({
+      saga,
+      id: actor.slice(saga.length + 1),
+      status: statusOf[type] ?? "running",
+      version,
+    }));
+    const last = sagas.at(-1);
+    return last && rows.length > limit ? { sagas, next: last.id } : { sagas };
+  }
+
+  /** Of the newest steps; what is not kept any more is left out. */
+  async #attempts({ steps }: SagaView): Promise<Record<string, number>> {
+    const sent = steps.flatMap(({ to, messageId, compensation }) => [{ to, messageId }, compensation ?? {}]);
+    const newest = sent.filter(({ messageId }) => messageId !== undefined).slice(-ATTEMPTS_MAX);
+    const attempts: Record<string, number> = {};
+    await Promise.all(newest.map(async ({ to, messageId = "" }) => {
+      try {
+        const message = await this.runtime.message(messageId, to);
+        // Of an activity, an attempt counts when it begins; of a command, when it has failed.
+        const isDone = activityNameOf(message.actor) === undefined && message.outcome !== null;
+        attempts[messageId] = message.attempts + (isDone ? 1 : 0);
+      } catch (error) {
+        if (!FolioError.is(error, "unknown-message")) throw error;
+      }
+    }));
+    return attempts;
+  }
+
+  #ask(
+    saga: string,
+    id: string,
+    command: string,
+    input: unknown,
+    options: SagaRequestOptions = {},
+  ): Promise<SagaAnswer> {
+    this.definition(saga);
+    return this.runtime.ask({ type: saga, key: id, command, input }, options);
+  }
+}

@@ -9,9 +9,11 @@ import {
   SimpleSpanProcessor,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { activity, actor, command, projection, reactor } from "../../src/mod.ts";
+import { activity, actor, command, createApp, createRuntime, projection, reactor } from "../../src/mod.ts";
+import { VirtualClock } from "../../src/testing/virtual_clock.ts";
+import { bookingOf, Payments, seat } from "../sagas/support.ts";
 import { ledger } from "../support/actors.ts";
 import { serve, type Served } from "../http/support.ts";
 
@@ -200,4 +202,50 @@ test("without a provider no message carries what nobody has sent", async () => {
   const served = await serve();
   await served.post("/actors/ledger/a/add", { n: 1 }, { "idempotency-key": "m1" });
   expect((await served.runtime.message("m1")).traceparent).toBeNull();
+});
+
+/** A booking from its request to its end, as the tree of its spans. */
+async function book(card: string): Promise<string[]> {
+  const exporter = register();
+  const payments = new Payments();
+  const clock = new VirtualClock();
+  const modules = [seat, payments.charge, payments.refund, bookingOf(payments)];
+  const runtime = await createRuntime({ modules, data: ":memory:", clock });
+  onTestFinished(() => runtime[Symbol.asyncDispose]());
+  const response = await createApp(runtime).request("http://localhost/sagas/booking/b1", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ customer: "ann", seat: "1A", card }),
+  });
+  expect(response.status).toBe(202);
+  await clock.advance("1m");
+  const spans = exporter.getFinishedSpans();
+  expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1);
+  return trees(spans).filter((line) => !line.endsWith(" commit"));
+}
+
+test("the booking saga is one tree over its full length", async () => {
+  expect(await book("ok")).toEqual([
+    "POST /sagas/:name/:id",
+    "  turn booking/start",
+    "    turn seat/reserve",
+    "      turn booking/$told",
+    "        activity charge-card",
+    "          turn booking/$told",
+    "            turn seat/confirm",
+    "              turn booking/$told",
+  ]);
+});
+
+test("so are its compensations", async () => {
+  expect(await book("declines")).toEqual([
+    "POST /sagas/:name/:id",
+    "  turn booking/start",
+    "    turn seat/reserve",
+    "      turn booking/$told",
+    "        activity charge-card",
+    "          turn booking/$told",
+    "            turn seat/release",
+    "              turn booking/$told",
+  ]);
 });

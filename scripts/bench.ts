@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { benchActivities } from "./bench/activity_bench.ts";
 import { benchInProcess } from "./bench/in_process.ts";
 import { benchMemory } from "./bench/memory.ts";
+import { benchObserving } from "./bench/observe_bench.ts";
 import { benchOverHttp } from "./bench/over_http.ts";
 import { benchProjections } from "./bench/projection_bench.ts";
 import { benchReadYourWrites } from "./bench/read_your_writes.ts";
@@ -25,6 +26,7 @@ const sections: Record<string, { about: string; run: (isQuick: boolean) => Promi
   f: { about: "activities, against a bare loop", run: benchActivities },
   g: { about: "timers, against bare commits", run: benchTimers },
   s: { about: "sagas, against their bare rows", run: benchSagas },
+  h: { about: "what metrics and traces cost", run: benchObserving },
   q: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 

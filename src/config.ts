@@ -25,8 +25,8 @@ export const defaultLimits = {
   commitTurnsMax: 1_000,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
   commitBytesMax: 4_194_304,
-  /** Requests that have arrived together may take so long, together; those behind are refused: 503 `overloaded`. */
-  overloadMsMax: 100,
+  /** Requests that have arrived together may take so long, together; those behind are refused: 429 `overloaded`. */
+  overloadMsMax: 250,
   /** Actors held in memory in one shard; beyond it the least recently used are passivated. */
   activationsMax: 20_000,
   /** An actor not used for so long is passivated. */
@@ -61,6 +61,17 @@ export const defaultLimits = {
   queryWaitMsMax: 10_000,
   /** A libSQL server that has not answered after so long is given up, and asked again. */
   storeAnswerMsMax: 30_000,
+  /** How often it is looked for what an operator should be told. */
+  alertEveryMs: 15_000,
+  /** A queue is said to grow when so many wait, and more of them in the newer half of this window. */
+  alertQueueDepthMin: 100,
+  alertQueueWindowMs: 300_000,
+  /** A projection or reactor may be behind by so much. */
+  alertLagMsMax: 60_000,
+  /** What is asked of an activity may wait for so long. */
+  alertActivityAgeMsMax: 300_000,
+  /** The circuit of an activity may be open for so long. */
+  alertCircuitOpenMsMax: 60_000,
   /** Webhooks; beyond it 409 `too-many-webhooks`. */
   webhooksMax: 100,
   /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */
@@ -100,6 +111,8 @@ const environment = z.object({
   )
     .optional(),
   FOLIO_MODULES: z.string().min(1).default("./actors/mod.ts"),
+  FOLIO_ALERT_WEBHOOK: z.url({ protocol: /^https?$/ }).optional(),
+  FOLIO_TRACE_RATIO: z.coerce.number().min(0).max(1).default(1),
   FOLIO_WEBHOOKS_ALLOW_PRIVATE: z.enum(["true", "false"]).default("false"),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
@@ -118,6 +131,10 @@ export interface Config {
   readonly token: string | undefined;
   /** Path of the module whose default export lists the modules to run. */
   readonly modules: string;
+  /** Told of each alert, by POST. */
+  readonly alertWebhook: string | undefined;
+  /** Which part of the traces that begin here is kept. */
+  readonly traceRatio: number;
   /** Whether webhooks may be sent to addresses that are not public: this machine, its network. */
   readonly webhooksAllowPrivate: boolean;
   readonly log: "debug" | "info" | "warn" | "error";
@@ -156,6 +173,8 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     shards: env.FOLIO_SHARDS,
     token: env.FOLIO_TOKEN,
     modules: env.FOLIO_MODULES,
+    alertWebhook: env.FOLIO_ALERT_WEBHOOK,
+    traceRatio: env.FOLIO_TRACE_RATIO,
     webhooksAllowPrivate: env.FOLIO_WEBHOOKS_ALLOW_PRIVATE === "true",
     log: env.FOLIO_LOG,
   };

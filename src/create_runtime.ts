@@ -1,8 +1,9 @@
 import { defaultLimits, type Limits } from "./config.ts";
-import type { Clock } from "./core/clock.ts";
+import { type Clock, systemClock } from "./core/clock.ts";
 import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
-import type { Log } from "./core/log.ts";
+import { type Log, silentLog } from "./core/log.ts";
+import { Observation, type ObserveOptions } from "./observe/observation.ts";
 import { Activities } from "./processors/activities.ts";
 import { StepError } from "./core/step.ts";
 import { Pruner } from "./processors/pruner.ts";
@@ -11,7 +12,8 @@ import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
 import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
-import type { AnyModule } from "./runtime/registry.ts";
+import type { AlertMonitor, MetricsPage } from "./runtime/observation.ts";
+import { type AnyModule, Registry } from "./runtime/registry.ts";
 import { Runtime } from "./runtime/runtime.ts";
 import { openStores, type StoreOptions, toUnusable } from "./open_stores.ts";
 
@@ -23,6 +25,8 @@ export interface CreateRuntimeOptions extends StoreOptions {
   readonly clock?: Clock | undefined;
   readonly ids?: Ids | undefined;
   readonly log?: Log | undefined;
+  /** Metrics and alerts; `false` for none. */
+  readonly observe?: ObserveOptions | false | undefined;
   /** Whether activities are performed and schedules begun (true); otherwise they wait for another process. */
   readonly performs?: boolean | undefined;
 }
@@ -32,6 +36,10 @@ export interface OpenRuntime extends Runtime {
   readonly projections: Projections;
   readonly reactors: Reactors;
   readonly activities: Activities;
+  /** Undefined where `observe` is false. */
+  readonly metrics: MetricsPage | undefined;
+  readonly traceRatio: number | undefined;
+  readonly alerts: AlertMonitor | undefined;
   readonly webhooks: Webhooks;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -55,7 +63,16 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
   const { stores, readDatabase, release } = await openStores(options);
   try {
     const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
-    const runtime = await Runtime.start({ ...options, stores, builtIn: webhooks.modules });
+    const { observe = {}, clock = systemClock, log = silentLog } = options;
+    const observation = observe
+      ? new Observation(new Registry(options.modules, webhooks.modules), clock, observe.traceRatio)
+      : undefined;
+    const runtime = await Runtime.start({
+      ...options,
+      stores,
+      builtIn: webhooks.modules,
+      observer: observation?.observer,
+    });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
@@ -66,6 +83,22 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
     for (const processor of processors) await processor.start();
+    const watched = observation?.watch({
+      clock,
+      get isDraining() {
+        return runtime.isDraining;
+      },
+      shards: runtime.shards,
+      positions: () => runtime.positions(),
+      projections,
+      reactors,
+      activities,
+      sagas: {
+        names: () => runtime.registry.sagas.keys(),
+        count: async (saga, status, limit) =>
+          (await runtime.sagas.list(saga, { status, limit })).sagas.length,
+      },
+    }, { ...observe, log, limits: runtime.limits });
     // A step of a saga may fail before the saga awaits it, which must not end the process.
     const onUnhandled = (event: PromiseRejectionEvent) => {
       if (!(event.reason instanceof StepError)) return;
@@ -81,9 +114,13 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       reactors,
       activities,
       webhooks,
+      traceRatio: observe ? observe.traceRatio : 0,
+      metrics: watched?.metrics,
+      alerts: watched?.alerts,
       async [Symbol.asyncDispose]() {
         if (isDisposed) return;
         isDisposed = true;
+        await watched?.stop();
         globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();

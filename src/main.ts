@@ -35,6 +35,7 @@ async function serve(config: Config): Promise<void> {
     shards: config.shards,
     webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
+    observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
   });
   const app = createApp(runtime, { token: config.token, shedsLoad: true });
   const server = listen(config, app.fetch);

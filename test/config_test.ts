@@ -15,6 +15,8 @@ test("without any variable everything has its default, and only this machine is 
     modules: "./actors/mod.ts",
     webhooksAllowPrivate: false,
     log: "info",
+    alertWebhook: undefined,
+    traceRatio: 1,
   });
 });
 
@@ -38,6 +40,8 @@ test("every setting can be set", () => {
     FOLIO_MODULES: "/srv/mod.ts",
     FOLIO_WEBHOOKS_ALLOW_PRIVATE: "true",
     FOLIO_LOG: "debug",
+    FOLIO_ALERT_WEBHOOK: "https://example.com/hook",
+    FOLIO_TRACE_RATIO: "0.01",
   })).toEqual({
     host: "0.0.0.0",
     port: 0,
@@ -48,6 +52,8 @@ test("every setting can be set", () => {
     modules: "/srv/mod.ts",
     webhooksAllowPrivate: true,
     log: "debug",
+    alertWebhook: "https://example.com/hook",
+    traceRatio: 0.01,
   });
 });
 
@@ -65,6 +71,9 @@ test.each([
   ["FOLIO_TOKEN", "a token of more than 16"],
   ["FOLIO_TOKEN", "ein-schlüssel-mit-umlaut"],
   ["FOLIO_LOG", "loud"],
+  ["FOLIO_TRACE_RATIO", "1.1"],
+  ["FOLIO_ALERT_WEBHOOK", "example.com"],
+  ["FOLIO_ALERT_WEBHOOK", "file:///etc/passwd"],
 ])("%s=%s is refused by name, in one line", (name, value) => {
   expect(() => parseConfig({ [name]: value })).toThrow(ConfigError);
   expect(() => parseConfig({ [name]: value })).toThrow(new RegExp(`^Cannot start: ${name}: [^\\n]+$`));

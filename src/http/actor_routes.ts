@@ -12,6 +12,7 @@ import {
   timeParameter,
 } from "./request.ts";
 import { eventView } from "./views.ts";
+import { traceparentFor } from "./tracing.ts";
 
 /** Events of one frame batch of a live stream. */
 const EVENTS_PER_READ = 100;
@@ -43,7 +44,11 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     const input = await readJson(c, runtime, sent);
     try {
       const request = { type, key, command, input };
-      const answer = await runtime.submit(request, { ...options, messageId, isNamed, correlationId });
+      const traceparent = traceparentFor(c, options.traceparent);
+      const answer = await runtime.submit(request, {
+        ...options,
+        ...{ messageId, isNamed, correlationId, traceparent },
+      });
       if (isAsync) headers["preference-applied"] = "respond-async";
       if (answer.status === "accepted") {
         headers.location = `/messages/${encodeURIComponent(messageId)}`;

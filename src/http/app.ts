@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { AlertMonitor, MetricsPage } from "../runtime/observation.ts";
 import type { ReactorModels } from "../runtime/reactor_models.ts";
 import type { ReadModels } from "../runtime/read_models.ts";
 import type { ActivityMonitor } from "../runtime/activity_status.ts";
@@ -15,6 +16,7 @@ import { loadGate } from "./load_gate.ts";
 import { logRoutes } from "./log_routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { openApiDocument } from "./openapi.ts";
+import { observeRoutes } from "./observe_routes.ts";
 import { noReadModels, projectionRoutes } from "./projection_routes.ts";
 import { json, problem } from "./problem.ts";
 import { noReactors, reactorRoutes } from "./reactor_routes.ts";
@@ -22,6 +24,7 @@ import { readQuery } from "./request.ts";
 import { sagaRoutes } from "./saga_routes.ts";
 import { guard } from "./security.ts";
 import { timeRoutes } from "./time_routes.ts";
+import { traceRequests } from "./tracing.ts";
 import { noWebhooks, webhookRoutes } from "./webhook_routes.ts";
 
 /** A runtime with what follows its log, where there is such. */
@@ -30,6 +33,10 @@ export type ServedRuntime = Runtime & {
   readonly reactors?: ReactorModels;
   readonly webhooks?: WebhookService;
   readonly activities?: ActivityMonitor;
+  /** Of requests that get a trace, where a provider of OpenTelemetry is registered (1). */
+  readonly traceRatio?: number | undefined;
+  readonly metrics?: MetricsPage | undefined;
+  readonly alerts?: AlertMonitor | undefined;
 };
 
 /** How the app meets its clients. */
@@ -73,6 +80,8 @@ export function createApp(
   });
   if (options.shedsLoad) app.use(loadGate(runtime.limits.overloadMsMax));
   app.use(guard(options.token));
+  const tracing = traceRequests(runtime.traceRatio ?? 1);
+  if (tracing) app.use(tracing);
   actorRoutes(app, runtime, live);
   logRoutes(app, runtime, live);
   messageRoutes(app, runtime, runtime.activities);
@@ -84,6 +93,7 @@ export function createApp(
   reactorRoutes(app, runtime, runtime.reactors ?? noReactors);
   webhookRoutes(app, runtime, runtime.webhooks ?? noWebhooks);
   healthRoutes(app, runtime);
+  observeRoutes(app, runtime);
   const document = openApiDocument(runtime.registry);
   app.get("/openapi.json", (c) => {
     readQuery(c, {});

@@ -6,6 +6,7 @@ import type { Registry } from "../runtime/registry.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { activityPaths } from "./openapi_activities.ts";
 import { genericPaths } from "./openapi_paths.ts";
+import { observePaths } from "./openapi_observe.ts";
 import { timePaths } from "./openapi_time.ts";
 import { genericProjectionPaths, queryPaths } from "./openapi_projections.ts";
 import { reactorPaths } from "./openapi_reactors.ts";
@@ -69,6 +70,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
       ...genericPaths(types),
       ...timePaths,
       ...activityPaths,
+      ...observePaths,
       ...derivedPaths,
       ...reactorPaths,
       ...webhookPaths,

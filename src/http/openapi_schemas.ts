@@ -119,17 +119,47 @@ export const schemas = {
     type: "object",
     description: "A message, the events its turn recorded, and what it led to.",
     properties: {
+      kind: { enum: ["message", "activity", "timer"], description: "`timer`: a message still to be sent." },
       messageId: text,
       actor: text,
       command: text,
-      status: { $ref: "#/components/schemas/MessageStatus" },
+      status: {
+        type: "string",
+        enum: ["pending", "queued", "running", "retrying", "done", "rejected", "dead"],
+      },
       attempts: count,
       enqueuedAt: time,
+      dueAt: { ...time, description: "Where it is delayed." },
       handledAt: time,
-      events: { type: "array", items: { $ref: "#/components/schemas/Event" } },
+      tookMs: { ...count, description: "From due to done, waits and retries included." },
+      nextAttemptAt: time,
+      failures: {
+        type: "array",
+        items: { type: "object", properties: { attempt: count, at: time, error: text } },
+      },
+      events: { type: "array", items: { $ref: "#/components/schemas/TracedEvent" } },
       children: { type: "array", items: { $ref: "#/components/schemas/TraceNode" } },
     },
-    required: ["messageId", "actor", "status", "attempts", "events", "children"],
+    required: ["kind", "messageId", "actor", "status", "attempts", "events", "children"],
+  },
+  TracedEvent: {
+    allOf: [{ $ref: "#/components/schemas/Event" }],
+    properties: {
+      followers: {
+        type: "array",
+        description: "Who handles it behind the log, and whether it has.",
+        items: {
+          type: "object",
+          properties: {
+            kind: { enum: ["projection", "reactor"] },
+            name: text,
+            hasSeen: { type: "boolean", description: "Of projections." },
+          },
+          required: ["kind", "name"],
+        },
+      },
+    },
+    required: ["followers"],
   },
   EventPlace: {
     type: "object",

@@ -34,7 +34,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "invalid-input": [422, "Input does not fit its schema"],
   "message-mismatch": [422, "Message id was used with other content"],
   "mailbox-full": [429, "Mailbox is full"],
-  "overloaded": [503, "Overloaded"],
+  "overloaded": [429, "Overloaded"],
   "shard-full": [429, "Shard is full"],
   "handler-failed": [500, "Handler failed"],
   "internal": [500, "Internal error"],

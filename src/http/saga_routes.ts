@@ -9,6 +9,7 @@ import { json } from "./problem.ts";
 import { limitParameter, readCommandHeaders, readJson, readQuery } from "./request.ts";
 import { listSagas, sagaStatusNames } from "./saga_list.ts";
 import { sagaView } from "./saga_view.ts";
+import { traceparentFor } from "./tracing.ts";
 
 /** Sagas: start, look, signal, cancel, and go on with one that is stuck. */
 export function sagaRoutes(app: Hono, runtime: Runtime): void {
@@ -98,7 +99,8 @@ function readRequest(c: Context, runtime: Runtime): SagaRequest {
   const { name = "", id = "" } = c.req.param();
   runtime.sagas.definition(name);
   const read = readCommandHeaders(c.req.header(), runtime.limits, runtime.clock.now());
-  const { messageId, correlationId, traceparent, isAsync, prefersWait } = read;
+  const { messageId, correlationId, isAsync, prefersWait } = read;
+  const traceparent = traceparentFor(c, read.traceparent);
   const refused = {
     "If-Match": read.expectedVersion,
     "Folio-Delay": read.deliverAt,

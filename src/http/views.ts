@@ -1,7 +1,7 @@
 import type { MessageRecord } from "../core/message.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { ActivityMonitor, ActivityStatus } from "../runtime/activity_status.ts";
-import { attemptsOf, type TraceNode } from "../runtime/trace.ts";
+import { attemptsOf } from "../runtime/trace.ts";
 
 /** How what the runtime knows looks in JSON: times are ISO 8601 in UTC, what is not there is left out. */
 
@@ -57,20 +57,6 @@ export function messageView(message: MessageRecord, running?: ReturnType<Activit
 /** A dead letter is shown with its input, which whoever redrives it has to see. */
 export function deadLetterView(message: MessageRecord) {
   return { ...messageView(message), input: message.input, originalInput: message.originalInput };
-}
-
-export function traceView(node: TraceNode): unknown {
-  return {
-    messageId: node.messageId,
-    actor: node.actor,
-    command: node.command,
-    status: node.status,
-    attempts: node.attempts,
-    enqueuedAt: isoTime(node.enqueuedAt),
-    handledAt: isoTime(node.handledAt),
-    events: node.events.map(eventView),
-    children: node.children.map(traceView),
-  };
 }
 
 export function activityView(status: ActivityStatus) {

@@ -1,6 +1,7 @@
 import { type AnyActivity, RetryLaterError } from "../core/activity.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { errorMessage } from "../core/errors.ts";
+import { aboutMessage } from "../core/log.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { entryKey } from "../runtime/loader.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -212,6 +213,7 @@ export class ActivityWorker {
     const attempt = new Attempt(job, {
       activity,
       clock: runtime.clock,
+      observer: runtime.observer,
       payloadBytesMax: runtime.limits.payloadBytesMax,
       leaseMs,
       asksFirst,
@@ -326,8 +328,7 @@ export class ActivityWorker {
     const delayMs = Math.max(waitMs, backoffMs(retry, entry.attempts, runtime.random()));
     if (later?.isCounted !== false) {
       runtime.log("warn", "Activity failed, will be tried again", {
-        activity: activity.name,
-        messageId: entry.message.id,
+        ...aboutMessage(entry.message),
         attempt: entry.attempts,
         error: errorMessage(error),
       });

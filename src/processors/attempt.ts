@@ -2,6 +2,7 @@ import type { ActivityContext, AnyActivity } from "../core/activity.ts";
 import type { Clock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import type { Observer } from "../core/observer.ts";
 import type { ActivityProgress } from "../runtime/activity_status.ts";
 import type { Entry } from "../runtime/mailbox.ts";
 import { checkJson } from "../runtime/turn.ts";
@@ -41,6 +42,7 @@ export class InterruptedError extends Error {
 export interface AttemptOptions {
   readonly activity: AnyActivity;
   readonly clock: Clock;
+  readonly observer?: Observer | undefined;
   readonly payloadBytesMax: number;
   readonly leaseMs: number;
   /** Whether an earlier attempt may have taken place, about which `reconcile` is asked first. */
@@ -112,7 +114,11 @@ export class Attempt {
       if (given !== undefined) return this.#parse(activity, given);
       if (this.end) return undefined;
     }
-    return this.#parse(activity, await activity.run(input, this.#context(id)));
+    const run = () => activity.run(input, this.#context(id));
+    return this.#parse(
+      activity,
+      await (this.options.observer?.around?.(this.job.entry.message, run) ?? run()),
+    );
   }
 
   #context(idempotencyKey: string): ActivityContext {

@@ -270,6 +270,7 @@ export class Projector {
   }
 
   async #write(shard: Shard, handled: readonly Handled[], to: number): Promise<void> {
+    const startedAt = this.runtime.clock.now();
     const statements: Statement[] = [];
     const { probe } = this.hooks;
     const probed: number[] = [];
@@ -290,6 +291,8 @@ export class Projector {
       probe?.take(event, results[probed[index] ?? -1] ?? []);
     }
     this.#positions.set(shard.number, to);
+    const ids = () => handled.map(({ event }) => event.messageId);
+    this.runtime.observer?.projected?.(this.projection.name, ids(), startedAt);
     this.hooks.changed?.();
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
+import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
@@ -87,7 +88,14 @@ export class Committer {
     private readonly engine: ShardEngine,
     private readonly owner: CommitterOwner,
     /** `now`: the shard's time, which never goes back. */
-    private readonly world: { shard: number; clock: Clock; now: () => number; ids: Ids; limits: Limits },
+    private readonly world: {
+      readonly shard: number;
+      readonly clock: Clock;
+      readonly now: () => number;
+      readonly ids: Ids;
+      readonly limits: Limits;
+      readonly observer?: Observer | undefined;
+    },
     head: Head,
   ) {
     this.#index = head.index;
@@ -169,6 +177,7 @@ export class Committer {
     this.#open = new OpenCommit();
     const sealed = this.#seal(commit);
     this.#inFlight = { commit, id: sealed.id };
+    this.world.observer?.committing?.(this.world.shard, commit);
     this.engine.append(this.#index, sealed).then(() => this.#succeeded(), (error) => this.#failed(error));
   }
 
@@ -198,6 +207,7 @@ export class Committer {
     if (!commit) return;
     this.#inFlight = undefined;
     this.#index++;
+    this.world.observer?.committed?.(this.world.shard, true);
     this.owner.committed(commit.events, commit.outbox.length);
     const { releases } = commit;
     const first = releases.length < HALVED_FROM ? releases.length : Math.ceil(releases.length / 2);
@@ -267,6 +277,7 @@ export class Committer {
   #loseAll(error: FolioError): void {
     const inFlight = this.#inFlight?.commit;
     this.#inFlight = undefined;
+    if (inFlight) this.world.observer?.committed?.(this.world.shard, false);
     for (const release of inFlight?.releases ?? []) release.lost(error);
     this.#loseOpen(error);
     this.#wakeIdle();

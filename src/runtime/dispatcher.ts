@@ -2,6 +2,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import { Journal } from "../core/journal.ts";
 import type { AnySaga } from "../core/saga.ts";
+import { aboutMessage } from "../core/log.ts";
 import type { Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
@@ -159,6 +160,7 @@ export class Dispatcher {
 
   #handle(activation: Activation, entry: Entry): void {
     const { message } = entry;
+    const { world, shard } = this.owner;
     if (activation.result) return this.#takeSagaTurn(activation, entry, activation.result);
     if (activation.loadError !== undefined || !activation.actor) {
       return this.#failed(activation, entry, activation.loadError);
@@ -176,6 +178,7 @@ export class Dispatcher {
         position: this.#position,
       });
     }
+    world.observer?.began?.(message, shard, entry.attempts + 1);
     const input = {
       key: activation.key,
       state: activation.state,
@@ -325,6 +328,7 @@ export class Dispatcher {
     open.releases.push({
       durable: () => {
         this.owner.settled(entry);
+        this.owner.world.observer?.settled?.(entry.message, outcome.status);
         for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
       },
       lost: (error) => {
@@ -332,7 +336,18 @@ export class Dispatcher {
       },
     });
     this.#tell(entry, outcome);
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, outcome.status);
     committer.flushSoon();
+  }
+
+  /** An attempt of an activity begins. */
+  beganWork(entry: Entry): void {
+    this.owner.world.observer?.began?.(entry.message, this.owner.shard, entry.attempts);
+  }
+
+  /** An attempt of an activity does not count. */
+  tookBackWork(entry: Entry): void {
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying");
   }
 
   /** An activity is done. */
@@ -361,6 +376,7 @@ export class Dispatcher {
       this.owner.left();
       return this.#bury(entry, error);
     }
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying", error);
     entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
   }
@@ -401,6 +417,7 @@ export class Dispatcher {
       `${activation.name} is at version ${version}, not ${expected}`,
       { expected, version },
     );
+    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "rejected", error);
     // The version may not be on disk yet, and whoever is told of it will rely on it.
     this.#leave(activation);
     entry.outcome = { status: "rejected", rejection: error.code, version, position: this.#position };
@@ -416,8 +433,9 @@ export class Dispatcher {
   #failed(activation: Activation, entry: Entry, error: unknown): void {
     const { world, shard } = this.owner;
     const { message } = entry;
-    const fields = { shard, actor: message.actor, command: message.command, messageId: message.id };
+    const fields = { shard, ...aboutMessage(message) };
     if (!entry.durable) {
+      world.observer?.ended?.(message, shard, "failed", error);
       if (isFull(error)) return this.#giveUp(activation, entry, error);
       world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
       return this.#giveUp(
@@ -439,6 +457,7 @@ export class Dispatcher {
     entry.status = "retrying";
     entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
+    world.observer?.ended?.(message, shard, "retrying", error);
     this.#hold(activation, delayMs);
     world.log("warn", "Handler failed, will be tried again", {
       ...fields,
@@ -458,15 +477,18 @@ export class Dispatcher {
     entry.nextAttemptAt = null;
     this.store(entry);
     this.#tell(entry, { status: "dead", error });
+    this.owner.world.observer?.ended?.(message, this.owner.shard, "dead", error);
     this.owner.world.log("error", "Message became a dead letter", {
       shard: this.owner.shard,
-      actor: message.actor,
-      command: message.command,
-      messageId: message.id,
+      ...aboutMessage(message),
       attempts: entry.attempts,
       error: errorMessage(error),
     });
-    this.owner.committer.open.releases.push({ durable: () => this.owner.settled(entry), lost: () => {} });
+    const durable = () => {
+      this.owner.settled(entry);
+      this.owner.world.observer?.settled?.(message, "dead");
+    };
+    this.owner.committer.open.releases.push({ durable, lost: () => {} });
   }
 
   /** Drops a message that is not kept; nothing of it is recorded. */

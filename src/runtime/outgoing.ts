@@ -88,7 +88,7 @@ export class Outgoing {
       input,
       correlationId: cause.correlationId,
       causationId: cause.id,
-      traceparent: cause.traceparent,
+      traceparent: world.observer?.contextOf?.(cause.id) ?? cause.traceparent,
       expectedVersion: null,
       enqueuedAt: at,
       deliverAt: at + send.delayMs,

@@ -6,6 +6,7 @@ import { errorMessage, FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
 import { isJson } from "../core/json.ts";
 import { type Log, silentLog } from "../core/log.ts";
+import type { Observer } from "../core/observer.ts";
 import { isMessageId, type Message, type MessageRecord, type Outcome } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
@@ -72,6 +73,8 @@ export interface RuntimeOptions {
   readonly ids?: Ids | undefined;
   readonly limits?: Partial<Limits> | undefined;
   readonly log?: Log | undefined;
+  /** Told what happens, for metrics and traces. */
+  readonly observer?: Observer | undefined;
 }
 
 /** All shards of this process, and the way to them. */
@@ -80,6 +83,7 @@ export class Runtime {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly log: Log;
+  readonly observer: Observer | undefined;
   readonly shards: readonly Shard[];
   readonly deadLetters: DeadLetters;
   readonly schedules: Schedules;
@@ -100,6 +104,7 @@ export class Runtime {
     this.clock = world.clock;
     this.limits = world.limits;
     this.log = world.log;
+    this.observer = world.observer;
     this.#ids = world.ids;
   }
 
@@ -111,6 +116,7 @@ export class Runtime {
       ids: options.ids ?? createIds(clock),
       limits: { ...defaultLimits, ...options.limits },
       log: options.log ?? silentLog,
+      observer: options.observer,
       registry: new Registry(options.modules, options.builtIn),
       shardOf: (actor) => shardOf(actor, options.stores.length),
     };
@@ -329,7 +335,8 @@ export class Runtime {
   }
 
   trace(correlationId: string): Promise<Trace> {
-    return readTrace(this.shards, correlationId, this.limits.traceNodesMax);
+    const sources = this.shards.map(({ number, store: { database } }) => ({ number, database }));
+    return readTrace(sources, correlationId, this.limits.traceNodesMax);
   }
 
   parseToken(text: string): Positions {

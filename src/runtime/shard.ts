@@ -5,6 +5,7 @@ import type { RecordedEvent } from "../core/event.ts";
 import { Journal } from "../core/journal.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
+import type { Observer } from "../core/observer.ts";
 import { activityNameOf } from "../core/activity.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
@@ -23,6 +24,7 @@ import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
 import { answerFrom, answerTwin, inProgress, Pending } from "./pending.ts";
 import { Outgoing } from "./outgoing.ts";
+import { type QueueReading, readQueues } from "./queues.ts";
 import type { Registry } from "./registry.ts";
 import { Timers } from "./timers.ts";
 import type { Send } from "./turn.ts";
@@ -34,6 +36,7 @@ export interface World {
   readonly ids: Ids;
   readonly limits: Limits;
   readonly log: Log;
+  readonly observer?: Observer | undefined;
   readonly registry: Registry;
   /** Number of the shard that an actor lives in. */
   shardOf(actor: string): number;
@@ -180,6 +183,16 @@ export class Shard {
     return this.#depth;
   }
 
+  /** Actors in memory. */
+  get activations(): number {
+    return this.#directory.size;
+  }
+
+  /** What waits here, by the type of those it is for. */
+  queues(): Map<string, QueueReading> {
+    return readQueues(this.#directory.values(), this.work.entries);
+  }
+
   /** Position of the newest event on disk. */
   get durablePosition(): number {
     return this.#dispatcher.durablePosition;
@@ -194,6 +207,7 @@ export class Shard {
   submit(message: Message, options: SubmitOptions, waiter?: Waiter): Entry {
     this.#checkServing();
     const full = this.#whyFull(message.actor, ONE_MORE);
+    if (full) this.world.observer?.refused?.(message, full.code);
     if (full) throw full;
     return this.#admit(message, options, waiter);
   }
@@ -211,6 +225,7 @@ export class Shard {
     const admitted = deliverAt === message.deliverAt ? message : { ...message, deliverAt };
     const entry = new Entry(admitted, options.durable, options.named, options.parsedInput);
     entry.delayed = isDelayed;
+    this.world.observer?.admitted?.(admitted);
     if (waiter) entry.waiters.push(waiter);
     if (isKept) this.#pending.set(entry);
     if (options.named) {

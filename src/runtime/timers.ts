@@ -68,7 +68,7 @@ export class Timers {
       request: set.request,
       causationId: cause.id,
       correlationId: cause.correlationId,
-      traceparent: cause.traceparent,
+      traceparent: this.owner.world.observer?.contextOf?.(cause.id) ?? cause.traceparent,
     };
     const key = timerKey(timer);
     const { open } = this.owner.committer;
@@ -117,6 +117,7 @@ export class Timers {
       return;
     }
     this.#drop(timer.actor, timer.name);
+    world.observer?.timerFired?.(timer.actor, this.owner.now() - timer.dueAt);
     const { causationId, correlationId, traceparent } = timer;
     outgoing.send(send, { id: causationId, correlationId, traceparent }, this.owner.now());
     committer.flushSoon();

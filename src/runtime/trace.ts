@@ -1,20 +1,34 @@
 import type { RecordedEvent } from "../core/event.ts";
 import { activityNameOf } from "../core/activity.ts";
-import type { MessageRecord, MessageStatus } from "../core/message.ts";
+import type { Failure, MessageRecord, MessageStatus } from "../core/message.ts";
+import type { Database } from "../store/database.ts";
 import { readEventsOfCorrelation } from "../store/events.ts";
 import { readMessagesOfCorrelation } from "../store/messages.ts";
-import type { Shard } from "./shard.ts";
+import { readTimersOf } from "../store/timers.ts";
+
+/** A shard that is read. */
+export interface TraceSource {
+  readonly number: number;
+  readonly database: Database;
+}
 
 /** A message, what its turn recorded, and what it led to. */
 export interface TraceNode {
+  /** `timer`: a message that will be sent; its id is the one that it will have. */
+  readonly kind: "message" | "activity" | "timer";
   readonly messageId: string;
   readonly actor: string;
   /** Unknown for a command that nobody but its caller could repeat: of those only the events are kept. */
   readonly command: string | undefined;
-  readonly status: MessageStatus;
+  readonly status: MessageStatus | "pending";
   readonly attempts: number;
   readonly enqueuedAt: number | undefined;
+  /** When it is to be handled, or was: later than `enqueuedAt` where it is delayed. */
+  readonly dueAt: number | undefined;
   readonly handledAt: number | undefined;
+  readonly nextAttemptAt: number | undefined;
+  /** Attempts that failed, and what operators did about it. */
+  readonly failures: readonly Failure[];
   readonly events: RecordedEvent[];
   readonly children: TraceNode[];
 }
@@ -27,45 +41,45 @@ export interface Trace {
   readonly isTruncated: boolean;
 }
 
-/** The tree of all messages and events that share a correlation id. */
+type Found = TraceNode & { readonly causationId: string | null };
+
+/** Actors of a tree whose timers are looked at. */
+const TIMER_ACTORS_MAX = 100;
+/** Timers of one of them. */
+const TIMERS_PER_ACTOR = 1_000;
+
+/** The tree of all messages, events and pending timers that share a correlation id. */
 export async function readTrace(
-  shards: readonly Shard[],
+  shards: readonly TraceSource[],
   correlationId: string,
   nodesMax: number,
 ): Promise<Trace> {
   const query = { correlationId, limit: nodesMax + 1 };
-  const found = await Promise.all(shards.map(async ({ store, number }) => ({
-    messages: await readMessagesOfCorrelation(store.database, number, query),
-    events: await readEventsOfCorrelation(store.database, number, query),
+  const found = await Promise.all(shards.map(async ({ database, number }) => ({
+    messages: await readMessagesOfCorrelation(database, number, query),
+    events: await readEventsOfCorrelation(database, number, query),
   })));
-  const nodes = new Map<string, TraceNode & { causationId: string | null }>();
+  const nodes = new Map<string, Found>();
   const keyOf = (id: string, actor: string) => `${id} ${actor}`;
   for (const message of found.flatMap(({ messages }) => messages)) {
-    nodes.set(keyOf(message.id, message.actor), {
-      messageId: message.id,
-      actor: message.actor,
-      command: message.command,
-      status: message.status,
-      attempts: attemptsOf(message),
-      enqueuedAt: message.enqueuedAt,
-      handledAt: message.handledAt ?? undefined,
-      events: [],
-      children: [],
-      causationId: message.causationId,
-    });
+    nodes.set(keyOf(message.id, message.actor), nodeOf(message));
   }
   for (const event of found.flatMap(({ events }) => events)) {
     const key = keyOf(event.messageId, event.actor);
     let node = nodes.get(key);
     if (!node) {
       node = {
+        kind: "message",
         messageId: event.messageId,
         actor: event.actor,
         command: undefined,
         status: "done",
         attempts: 1,
         enqueuedAt: undefined,
+        dueAt: undefined,
         handledAt: event.at,
+        nextAttemptAt: undefined,
+        failures: [],
         events: [],
         children: [],
         causationId: event.causationId ?? null,
@@ -73,6 +87,9 @@ export async function readTrace(
       nodes.set(key, node);
     }
     node.events.push(event);
+  }
+  for (const timer of await pendingTimers(shards, correlationId, [...nodes.values()])) {
+    nodes.set(keyOf(timer.messageId, timer.actor), timer);
   }
 
   const taken = [...nodes.values()].sort(byTime).slice(0, nodesMax);
@@ -92,11 +109,59 @@ export function attemptsOf({ actor, attempts, outcome }: MessageRecord): number 
   return attempts + (outcome && activityNameOf(actor) === undefined ? 1 : 0);
 }
 
+function nodeOf(message: MessageRecord): Found {
+  return {
+    kind: activityNameOf(message.actor) === undefined ? "message" : "activity",
+    messageId: message.id,
+    actor: message.actor,
+    command: message.command,
+    status: message.status,
+    attempts: attemptsOf(message),
+    enqueuedAt: message.enqueuedAt,
+    dueAt: message.deliverAt,
+    handledAt: message.handledAt ?? undefined,
+    nextAttemptAt: message.nextAttemptAt ?? undefined,
+    failures: message.failures,
+    events: [],
+    children: [],
+    causationId: message.causationId,
+  };
+}
+
+/** Timers that turns of the tree have set, and that are still to come. */
+async function pendingTimers(
+  shards: readonly TraceSource[],
+  correlationId: string,
+  nodes: readonly TraceNode[],
+): Promise<Found[]> {
+  const actors = [...new Set(nodes.map(({ actor }) => actor))].slice(0, TIMER_ACTORS_MAX);
+  const timers = await Promise.all(
+    shards.flatMap(({ database }) => actors.map((actor) => readTimersOf(database, actor, TIMERS_PER_ACTOR))),
+  );
+  const ours = timers.flat().filter((timer) => timer.correlationId === correlationId);
+  return ours.map(({ id, dueAt, request, causationId }) => ({
+    kind: "timer",
+    messageId: id,
+    actor: `${request.type}/${request.key}`,
+    command: request.command,
+    status: "pending",
+    attempts: 0,
+    enqueuedAt: undefined,
+    dueAt,
+    handledAt: undefined,
+    nextAttemptAt: undefined,
+    failures: [],
+    events: [],
+    children: [],
+    causationId,
+  }));
+}
+
 /** Causes first: what a turn sends has the time of that turn. */
-function byTime(a: TraceNode & { causationId: string | null }, b: typeof a): number {
+function byTime(a: Found, b: Found): number {
   return timeOf(a) - timeOf(b) || Number(a.causationId !== null) - Number(b.causationId !== null);
 }
 
 function timeOf(node: TraceNode): number {
-  return node.enqueuedAt ?? node.handledAt ?? 0;
+  return node.enqueuedAt ?? node.handledAt ?? node.dueAt ?? 0;
 }

@@ -74,6 +74,7 @@ export class Work {
     entry.attempts++;
     entry.status = "retrying";
     entry.nextAttemptAt = leaseUntil;
+    this.owner.dispatcher.beganWork(entry);
     this.owner.dispatcher.store(entry);
     return this.owner.committer.flushed();
   }
@@ -88,6 +89,7 @@ export class Work {
     entry.attempts--;
     entry.status = entry.attempts === 0 ? "queued" : "retrying";
     entry.nextAttemptAt = delayMs > 0 ? this.owner.dispatcher.now() + delayMs : null;
+    this.owner.dispatcher.tookBackWork(entry);
     this.owner.dispatcher.store(entry);
     return this.owner.committer.flushed();
   }

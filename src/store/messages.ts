@@ -256,3 +256,29 @@ export function readDeadLetters(
     [page.after, page.type ?? null, page.actor ?? null, page.command ?? null, page.error ?? null, page.limit],
   );
 }
+
+/** How many dead letters there are of one command of one actor type. */
+export interface DeadLetterCount {
+  readonly type: string;
+  readonly command: string;
+  readonly count: number;
+}
+
+/** Counts dead letters that nobody has dealt with, up to `limit` of them. */
+export async function countDeadLetters(
+  database: Pick<Database, "execute">,
+  limit: number,
+): Promise<DeadLetterCount[]> {
+  const rows = await database.execute({
+    sql: `SELECT type, command, count(*) FROM (
+      SELECT substr(actor, 1, instr(actor, '/') - 1) AS type, command FROM messages
+      WHERE status = 'dead' AND handled_at IS NULL LIMIT ?
+    ) GROUP BY type, command ORDER BY type, command`,
+    args: [limit],
+  });
+  return rows.map(([type, command, count]) => ({
+    type: String(type),
+    command: String(command),
+    count: Number(count),
+  }));
+}

@@ -4,6 +4,8 @@ import { z } from "zod";
 import sampleModules from "../../actors/mod.ts";
 import type { Limits } from "../../src/config.ts";
 import { actor, command, createApp, createRuntime, type OpenRuntime } from "../../src/mod.ts";
+import type { CreateRuntimeOptions } from "../../src/create_runtime.ts";
+import type { AnyModule } from "../../src/runtime/registry.ts";
 import { seededIds } from "../../src/testing/seeded_ids.ts";
 import { VirtualClock } from "../../src/testing/virtual_clock.ts";
 import { ledger, sender, unreliable } from "../support/actors.ts";
@@ -26,6 +28,8 @@ export interface ServeOptions {
   readonly token?: string;
   readonly data?: string;
   readonly attemptsMax?: number;
+  readonly observe?: CreateRuntimeOptions["observe"];
+  readonly modules?: readonly AnyModule[];
 }
 
 /** A response, read and checked for what every response must have. */
@@ -99,12 +103,13 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const clock = new VirtualClock();
   const logged: string[] = [];
   const runtime = await createRuntime({
-    modules: [...sampleModules, ledger, sender, echo, worker],
+    modules: [...sampleModules, ledger, sender, echo, worker, ...options.modules ?? []],
     data: options.data ?? ":memory:",
     shards: options.shards,
     limits: options.limits,
     clock,
     ids: seededIds(++seeds),
+    observe: options.observe,
     log: (level, message, fields) => void logged.push(`${level} ${message} ${JSON.stringify(fields)}`),
   });
   onTestFinished(() => runtime[Symbol.asyncDispose]().catch(() => {}));

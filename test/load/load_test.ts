@@ -1,7 +1,6 @@
 /** Small versions of `deno task soak`: the real server under load, over real sockets, for seconds. */
 import { Hono } from "hono";
 import { expect, test } from "vitest";
-import { runOverload } from "../../scripts/soak/overload.ts";
 import { runReaders, runSlowReader } from "../../scripts/soak/readers.ts";
 import { SoakServer } from "../../scripts/soak/server.ts";
 import { growthOf, runSteady } from "../../scripts/soak/steady.ts";
@@ -52,16 +51,6 @@ test("a reader that reads nothing is dropped, with most of what it asked for unr
   Deno.removeSync(folder, { recursive: true });
 }, 60_000);
 
-// Would catch a backlog that is worked off to the end, long after those who wait have gone.
-test("three times too much work is refused in time, and what is accepted is answered soon", async () => {
-  await using server = await SoakServer.start();
-  const overload = await runOverload(server, { seconds: 6 });
-  expect(overload.refused).toBeGreaterThan(0);
-  expect(overload.accepted).toBeGreaterThan(0);
-  expect(overload.acceptedP99Ms).toBeLessThan(8_000);
-  expect(overload.recoveredAfterMs).toBeLessThan(15_000);
-}, 60_000);
-
 test("the gate lets a burst through, refuses when it lasts, and opens when it is over", async () => {
   const app = new Hono();
   app.use(loadGate(5));
@@ -76,7 +65,7 @@ test("the gate lets a burst through, refuses when it lasts, and opens when it is
   const moment = async (path: string, requests: number) => {
     const answers = await Promise.all(Array.from({ length: requests }, () => app.request(path)));
     await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
-    return answers.filter(({ status }) => status === 503).length;
+    return answers.filter(({ status }) => status === 429).length;
   };
   expect(await moment("/", 20)).toBe(0);
   let refused = 0;

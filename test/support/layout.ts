@@ -10,7 +10,7 @@ type Outside = "npm" | "node";
 
 const allButMain = [
   ...["npm", "node", "config", "log", "client", "core", "store", "runtime"],
-  ...["processors", "http", "testing", "wiring", "mod"],
+  ...["processors", "observe", "http", "testing", "wiring", "mod"],
 ];
 
 /** `core ← store ← runtime ← {processors, http} ← main`, and the pieces beside them. */
@@ -22,6 +22,7 @@ const mayImport = {
   store: ["npm", "node", "core", "store"],
   runtime: ["npm", "config", "core", "store", "runtime"],
   processors: ["npm", "node", "config", "core", "store", "runtime", "processors"],
+  observe: ["npm", "node", "config", "core", "store", "runtime", "observe"],
   http: ["npm", "node", "config", "core", "store", "runtime", "http"],
   testing: ["npm", "node", "config", "core", "store", "runtime", "wiring", "testing"],
   wiring: allButMain,
@@ -40,6 +41,7 @@ const places: [path: string, part: Part][] = [
   ["src/store/", "store"],
   ["src/runtime/", "runtime"],
   ["src/processors/", "processors"],
+  ["src/observe/", "observe"],
   ["src/http/", "http"],
   ["src/testing/", "testing"],
   ["src/create_runtime.ts", "wiring"],

@@ -1,6 +1,7 @@
 import type { Limits } from "../../src/config.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { RecordedEvent } from "../../src/core/event.ts";
+import type { Observer } from "../../src/core/observer.ts";
 import type { MessageRecord } from "../../src/core/message.ts";
 import type { Message } from "../../src/core/message.ts";
 import { Activities } from "../../src/processors/activities.ts";
@@ -20,6 +21,7 @@ export interface WorldOptions {
   readonly shards?: number;
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
+  readonly observer?: Observer;
   /** Folio's own modules, made anew for each life. */
   readonly builtIn?: () => readonly AnyModule[];
 }
@@ -128,12 +130,21 @@ export class World {
       return { ...store, engine: new FaultyEngine(new LocalEngine(database)) };
     }));
     this.engines = stores.map(({ engine }) => engine);
-    const { limits } = this.options;
+    const { limits, observer } = this.options;
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     };
     const builtIn = this.options.builtIn?.();
-    this.#runtime = await Runtime.start({ modules, builtIn, stores, clock, ids: this.#ids, limits, log });
+    this.#runtime = await Runtime.start({
+      modules,
+      builtIn,
+      stores,
+      clock,
+      ids: this.#ids,
+      limits,
+      log,
+      observer,
+    });
     this.#activities = new Activities(this.#runtime);
     this.#activities.start();
   }

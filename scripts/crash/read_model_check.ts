@@ -70,7 +70,7 @@ export async function checkCheckpoints(
     }
   }
   const rows = await look(`${folder}/read.db`, [
-    `SELECT generation, shard, position FROM checkpoints`,
+    `SELECT generation, shard, position FROM projection_checkpoints`,
     `SELECT count(*) FROM projections AS p WHERE NOT EXISTS (SELECT 1 FROM generations AS g
       WHERE g.projection = p.name AND g.generation = p.generation)`,
     `SELECT t.name FROM generation_tables AS t WHERE NOT EXISTS (SELECT 1 FROM sqlite_schema AS s

@@ -130,7 +130,7 @@ export function readCommandHeaders(headers: HeaderValues, limits: Limits, now: n
       traceparent?.slice(3, 35),
     traceparent,
     expectedVersion: readIfMatch(headers["if-match"]),
-    deliverAt: readPoint(headers, deliveryHeaders, limits, now),
+    deliverAt: later(readPoint(headers, deliveryHeaders, limits, now), now),
     expiresAt: readPoint(headers, expiryHeaders, limits, now),
     ...prefer,
   };
@@ -183,6 +183,11 @@ function readIfMatch(header: string | undefined): string | undefined {
     return versions.map(Number).join(",");
   }
   throw malformed("If-Match", 'If-Match must be "<version>" in quotes, or *');
+}
+
+/** A time that has passed is now. */
+function later(at: number | undefined, now: number): number | undefined {
+  return at !== undefined && at > now ? at : undefined;
 }
 
 /** Two headers for a point in time: how long from now, and when. */

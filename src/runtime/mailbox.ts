@@ -29,6 +29,8 @@ export class Entry {
   originalInput: unknown = undefined;
   /** False while it is not known whether a message of this id has been handled before. */
   ready = true;
+  /** Its caller was told to come again; what is still found out about it is of no use. */
+  isAbandoned = false;
   /** Not in its mailbox before its time. */
   delayed = false;
   /** Set once the row is on disk. */

@@ -209,8 +209,8 @@ export class Runtime {
     if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
     const message = this.#message(request, options);
     const shard = this.shardOf(message.actor);
-    const isDelayed = message.deliverAt > message.enqueuedAt;
-    const wantsOutcome = options.waitMs > 0 && !isDelayed;
+    // Whoever names a time does not wait, however soon that is: the answer must not hang on a millisecond.
+    const wantsOutcome = options.waitMs > 0 && options.deliverAt === undefined;
     const answered = {
       messageId: message.id,
       correlationId: message.correlationId,

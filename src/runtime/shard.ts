@@ -533,7 +533,7 @@ export class Shard {
 
   /** An entry whose id came from outside has been looked up. */
   #found(entry: Entry, earlier: MessageRecord | undefined): void {
-    if (this.#pending.get(entry.message) !== entry) return; // abandoned meanwhile
+    if (entry.isAbandoned) return;
     entry.ready = true;
     if (!earlier) {
       if (entry.durable) this.#dispatcher.store(entry);
@@ -571,6 +571,7 @@ export class Shard {
 
   /** Drops a message that is not on disk, and says so to whoever waits. */
   #abandon(entry: Entry, error: FolioError): void {
+    entry.isAbandoned = true;
     this.#pending.delete(entry);
     this.#unqueue(entry);
     for (const waiter of entry.waiters.splice(0)) waiter.failed(error);

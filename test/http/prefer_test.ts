@@ -154,3 +154,14 @@ test("the longest delay is taken, and one millisecond more is not; both headers 
   const both = { "folio-delay": "1s", "folio-deliver-at": "2026-01-31T12:00:00Z" };
   expectProblem(await post(both), 400, "malformed");
 });
+
+// Would catch an answer that hangs on how many milliseconds the body takes to come.
+test("the shortest delay is answered 202 like any other", async () => {
+  const server = await serve();
+  const headers = { "folio-delay": "1ms", "idempotency-key": "soon" };
+  for (let time = 0; time < 2; time++) {
+    expect((await server.post("/actors/counter/c/increment", { by: 1 }, headers)).status).toBe(202);
+    await server.clock.advance(5);
+  }
+  expect((await server.get("/actors/counter/c")).body.state).toEqual({ value: 1 });
+});

@@ -157,6 +157,28 @@ test("a store in a folder keeps ids and replies over a restart, and shows what w
   }
 });
 
+// Would catch a repeat that is forgotten because the first one came into memory while it was looked up.
+test("a repeat that is looked up while the first one is read from the disk is answered", async () => {
+  const world = await World.start({ modules: [ledger] });
+  const database = at(world.databases, 0);
+  const options = { messageId: "m", deliverAt: world.clock.now() + 80_000 };
+  await world.runtime.send(alice.add({ n: 1 }), options);
+  const gate = Promise.withResolvers<void>();
+  const { batch } = database;
+  database.batch = async (statements, mode) => {
+    if (mode === "read") await gate.promise;
+    return await batch(statements, mode);
+  };
+  const again = watch(world.runtime.send(alice.add({ n: 1 }), options));
+  await world.clock.advance("60s"); // by now the window has been read
+  expect(again.state).toBe("waiting");
+  gate.resolve();
+  await world.settle();
+  expect(again).toMatchObject({ state: "resolved", value: { status: "accepted" } });
+  await world.clock.advance("30s");
+  expect((await world.runtime.state("ledger", "alice")).state).toEqual({ sum: 1, entries: [1] });
+});
+
 // Would catch a later message overtaking an earlier one of its sender, which is sent again after the failure.
 test("when a lookup fails, messages behind it for the same actor fail as well", async () => {
   const world = await World.start({ modules: [ledger] });

@@ -106,8 +106,9 @@ test.each([[1, 7], [4, 8]])(
     }
     expect([...ended.keys()].sort()).toEqual(["completed", "failed"]);
     expect([...ended.values()].reduce((sum, count) => sum + count)).toBe(TRANSFERS);
-    expect(ended.get("completed")).toBeGreaterThan(TRANSFERS / 10);
-    expect(ended.get("failed")).toBeGreaterThan(TRANSFERS / 10);
+    // So many at once find little money left: how many succeed goes by how much there is, not by how many they are.
+    expect(ended.get("completed")).toBeGreaterThan(ACCOUNTS);
+    expect(ended.get("failed")).toBeGreaterThan(ACCOUNTS);
     const found = await balances(world);
     expect([...found.values()].reduce((sum, balance) => sum + balance)).toBe(ACCOUNTS * OPENING);
     await relay.stop();

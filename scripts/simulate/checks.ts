@@ -6,6 +6,7 @@ import type { examModules, Press } from "./modules.ts";
 /** What a client has asked, and what it was told. */
 export interface Call {
   readonly key: string;
+  readonly type: string;
   readonly command: string;
   readonly input: unknown;
   readonly id: string;
@@ -31,7 +32,8 @@ export async function findViolations(sim: Simulation, exam: Exam): Promise<strin
   };
   const byActor = Map.groupBy(events, ({ actor }) => actor);
   checkLog(events, byActor, claim);
-  checkCalls(exam.history, events, byActor, claim);
+  checkCalls(exam.history.filter(({ type }) => type === "purse"), events, byActor, claim);
+  checkSagas(exam.history.filter(({ type }) => type === "move"), byActor, claim);
   checkPayments(byActor, claim);
   for (const [actor, stream] of byActor) checkTimers(actor, stream, claim);
   checkActivities(byActor, exam.press, claim);
@@ -122,10 +124,12 @@ function isDirect(call: Call, event: RecordedEvent): boolean {
   return own[call.command] === event.type;
 }
 
+const gains = new Set(["Deposited", "Received", "Given", "Returned"]);
+
 function balanceOf(stream: readonly RecordedEvent[]): number {
   return stream.reduce((balance, event) => {
     const amount = Number(payloadOf(event).amount ?? 0);
-    return event.type === "Deposited" || event.type === "Received" ? balance + amount : balance - amount;
+    return gains.has(event.type) ? balance + amount : balance - amount;
   }, 0);
 }
 
@@ -145,6 +149,27 @@ function checkPayments(byActor: ReadonlyMap<string, readonly RecordedEvent[]>, c
   for (const way of new Set([...paid.keys(), ...received.keys()])) {
     const [sent, arrived] = [String(paid.get(way) ?? []), String(received.get(way) ?? [])];
     claim(sent === arrived, `4, 5 once and in order: ${way} paid ${sent}, received ${arrived}`);
+  }
+}
+
+/** All of a saga or nothing, in the end. */
+function checkSagas(
+  history: readonly Call[],
+  byActor: ReadonlyMap<string, readonly RecordedEvent[]>,
+  claim: Claim,
+): void {
+  const moves = [...byActor].filter(([actor]) => actor.startsWith("purse/")).flatMap(([, stream]) => stream);
+  const count = (id: string, type: string) =>
+    of(moves, type).filter((event) => payloadOf(event).move === id).length;
+  for (const { id, result, input } of history) {
+    const { move } = (input as { input: { move: string } }).input;
+    const journal = byActor.get(`move/${move}`) ?? [];
+    if (!result && journal.length === 0) continue;
+    const end = journal.at(-1)?.type;
+    const done = [count(move, "Taken"), count(move, "Given"), count(move, "Returned")].join();
+    const isWhole = end === "Completed" && done === "1,1,0";
+    const isUndone = end === "Failed" && (done === "0,0,0" || done === "1,0,1");
+    claim(isWhole || isUndone, `saga ${id} ended as ${end}: taken, given, returned ${done}`);
   }
 }
 

@@ -51,13 +51,17 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
     for (let made = 0; made < calls; made++) {
       await pause(sim, Math.floor(sim.random() ** 3 * 3_000));
       const key = pick(sim, purses);
-      const request = choose(sim, key, () => ++notes, () => ++paid + name * 1_000);
+      const request = sim.random() < 0.12
+        ? startMove(sim, key, `move-${name}-${made}`)
+        : choose(sim, key, () => ++notes, () => ++paid + name * 1_000);
       const call: Call = {
-        ...{ key, command: request.command, input: request.input, id: `call-${name}-${made}` },
+        ...{ key, type: request.type, command: request.command, input: request.input },
+        id: `call-${name}-${made}`,
         ...{ startedAt: ++order, endedAt: undefined, result: undefined },
       };
       history.push(call);
-      const isNamed = sim.random() < 0.7;
+      // A saga is started again until it is known to be; its id keeps it one.
+      const isNamed = request.type === "move" || sim.random() < 0.7;
       // One without a name must not be repeated: it may have been handled.
       for (let tries = 0; tries < (isNamed ? PATIENCE : 1) && !call.result; tries++) {
         try {
@@ -105,6 +109,12 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
         return ref.print({});
     }
   }
+}
+
+function startMove(sim: Simulation, from: string, id: string) {
+  const amount = 1 + Math.floor(sim.random() * 10);
+  const input = { move: id, amount, from, to: pick(sim, purses), isWanted: sim.random() < 0.7 };
+  return { type: "move", key: id, command: "start", input: { input } };
 }
 
 /** The same seed with fewer calls and clients, as long as it still fails. */

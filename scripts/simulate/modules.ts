@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { activity, actor, command, projection, query, reactor } from "../../src/mod.ts";
+import { activity, actor, command, projection, query, reactor, saga } from "../../src/mod.ts";
 
 const amount = z.int().positive();
 const Payment = z.object({ to: z.string(), n: z.int(), amount });
 const Receipt = z.object({ from: z.string(), n: z.int(), amount });
+const Move = z.object({ move: z.string(), amount });
 const Reminder = z.object({ name: z.string(), note: z.int(), dueAt: z.int() });
 
 /** What a printed sheet is told apart by; a simulation counts how often each was printed. */
@@ -36,6 +37,9 @@ export function examModules(press: Press) {
       Asked: z.object({ id: z.string() }),
       Printed: z.object({ id: z.string() }),
       Unprinted: z.object({ id: z.string() }),
+      Taken: Move,
+      Given: Move,
+      Returned: Move,
     },
     evolve: {
       Deposited: (state, event) => changed(state, event.amount),
@@ -48,8 +52,11 @@ export function examModules(press: Press) {
       Asked: (state) => changed(state, 0),
       Printed: (state) => changed(state, 0),
       Unprinted: (state) => changed(state, 0),
+      Taken: (state, event) => changed(state, -event.amount),
+      Given: (state, event) => changed(state, event.amount),
+      Returned: (state, event) => changed(state, event.amount),
     },
-    rejections: { "too-little": z.object({ balance: z.int() }) },
+    rejections: { "too-little": z.object({ balance: z.int() }), "unwanted": z.object({}) },
     snapshot: { every: 5 },
     commands: {
       deposit: command(z.object({ amount, times: z.int().min(1).max(5) }), (turn, { amount, times }) => {
@@ -100,7 +107,29 @@ export function examModules(press: Press) {
       }),
       printed: command(z.object({ id: z.string() }), (turn, { id }) => turn.emit("Printed", { id })),
       unprinted: command(z.object({ id: z.string() }), (turn, { id }) => turn.emit("Unprinted", { id })),
+      take: command(Move, (turn, input) => {
+        const { balance } = turn.state;
+        if (balance < input.amount) turn.reject("too-little", { balance });
+        turn.emit("Taken", input);
+      }),
+      give: command(Move.extend({ isWanted: z.boolean() }), (turn, { move, amount, isWanted }) => {
+        if (!isWanted) turn.reject("unwanted", {});
+        turn.emit("Given", { move, amount });
+      }),
+      giveBack: command(Move, (turn, input) => turn.emit("Returned", input)),
       look: command(z.object({}), (turn) => turn.state),
+    },
+  });
+
+  const move = saga("move", {
+    input: Move.extend({ from: z.string(), to: z.string(), isWanted: z.boolean() }),
+    run: async (step, { move, amount, from, to, isWanted }) => {
+      await step.ask("take", purse.ref(from).take({ move, amount }), {
+        undo: () => purse.ref(from).giveBack({ move, amount }),
+      });
+      await step.sleep("think", "5s");
+      await step.perform("print", print, { sheet: move });
+      await step.ask("give", purse.ref(to).give({ move, amount, isWanted }));
     },
   });
 
@@ -148,7 +177,7 @@ export function examModules(press: Press) {
     },
   });
 
-  return { purse, audit, modules: [purse, audit, auditor, totals, print] as const };
+  return { purse, audit, modules: [purse, audit, auditor, totals, print, move] as const };
 }
 
 function changed(state: { balance: number; version: number }, by: number) {

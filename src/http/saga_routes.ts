@@ -5,7 +5,7 @@ import { canonicalJson } from "../core/json.ts";
 import type { SagaStatusName } from "../core/saga.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SagaAnswer, SagaRequestOptions, SagaStatus } from "../runtime/sagas.ts";
-import { json } from "./problem.ts";
+import { json, problem } from "./problem.ts";
 import { limitParameter, readCommandHeaders, readJson, readQuery } from "./request.ts";
 import { listSagas, sagaStatusNames } from "./saga_list.ts";
 import { sagaView } from "./saga_view.ts";
@@ -31,10 +31,9 @@ export function sagaRoutes(app: Hono, runtime: Runtime): void {
     checkFits(sagas.definition(name).input, input, `saga ${name}`);
     const answer = await sagas.start(name, id, input, options);
     if (!answer.ok && !await isSame(runtime, name, id, input)) {
-      throw new FolioError("already-started", `${name}/${id} was started with another input`, {
-        saga: name,
-        id,
-      });
+      const detail = `${name}/${id} was started with another input`;
+      const error = new FolioError("already-started", detail, { saga: name, id });
+      return problem(error, headersOf(answer, headers));
     }
     // Looking at its steps costs more than starting it: only for whom wants to know.
     const status = waitMs > 0 || !answer.ok ? await sagas.ended(name, id, waitMs) : undefined;
@@ -147,8 +146,10 @@ function taken(answer: SagaAnswer, of: Of): Response {
   if (answer.ok) return accepted(answer, answer.reply.status, of);
   const { name, id } = of;
   const { code: rejection, details } = answer.rejection;
-  if (rejection === "not-started") throw notStarted(name, id);
-  throw new FolioError("rejected", `${name}/${id} does not take this: ${rejection}`, { rejection, details });
+  const error = rejection === "not-started"
+    ? notStarted(name, id)
+    : new FolioError("rejected", `${name}/${id} does not take this: ${rejection}`, { rejection, details });
+  return problem(error, headersOf(answer, of.headers));
 }
 
 /** Whether an instance was started with an input, as it came or as its schema reads it. */

@@ -3,6 +3,7 @@ import { FolioError } from "../core/errors.ts";
 import type { SagaView } from "../core/journal.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
+import { inProgress } from "./pending.ts";
 import type { Accepted, AskResult, Runtime } from "./runtime.ts";
 
 /** A saga instance as it is now. */
@@ -102,9 +103,32 @@ export class Sagas {
     return this.#ask(saga, id, "cancel", reason === undefined ? {} : { reason }, options);
   }
 
-  /** Sends the compensation again that it is stuck with. `ok: false`: `not-started`, `not-stuck`. */
-  retry(saga: string, id: string, options?: SagaRequestOptions): Promise<SagaAnswer> {
-    return this.#ask(saga, id, "retry", {}, options);
+  /**
+   * Sends the compensation again that it is stuck with. `ok: false`: `not-started`, `not-stuck`.
+   *
+   * @throws {FolioError} `message-in-progress` when its dead letter was redriven, and is being tried; and as
+   * `Runtime.ask` does.
+   */
+  async retry(saga: string, id: string, options?: SagaRequestOptions): Promise<SagaAnswer> {
+    await this.#discardStuck(saga, id);
+    return await this.#ask(saga, id, "retry", {}, options);
+  }
+
+  /** What is sent anew must not be redriven, too: that would undo the step twice. */
+  async #discardStuck(saga: string, id: string): Promise<void> {
+    const found = await this.#look(saga, id);
+    if (found?.status !== "stuck") return;
+    const stuck = found.steps.find(({ compensation }) => compensation?.status === "stuck")?.compensation;
+    if (!stuck) return;
+    try {
+      const message = await this.runtime.message(stuck.messageId, stuck.to);
+      if (message.status === "dead" && message.handledAt === null) {
+        await this.runtime.deadLetters.discard(message.id, message.actor);
+      } else if (message.outcome === null && message.handledAt === null) throw inProgress(message.id);
+    } catch (error) {
+      // A rejected compensation is no dead letter, and what was discarded is not kept for ever.
+      if (!FolioError.is(error, "unknown-message")) throw error;
+    }
   }
 
   /** Undefined where it was never started. @throws {FolioError} `unknown-saga`, `malformed`. */

@@ -74,8 +74,10 @@ export function scheduleActor(definitions: ReadonlyMap<string, Schedule>): AnyAc
           turn.emit("Fired", { dueAt });
           turn.send(definition.request);
         }
-        // One that catches up goes from each time to the next, however long ago that was.
-        planNext(turn, definition, wasMissed && definition.misfire !== "catch-up" ? turn.now : dueAt);
+        // One that catches up goes from each time to the next, however long ago that was; for others, one message
+        // is for all times that have passed meanwhile, also within the minute that counts as in time.
+        const passed = wasMissed ? turn.now : Math.max(dueAt, turn.now - definition.jitterMs);
+        planNext(turn, definition, definition.misfire === "catch-up" ? dueAt : passed);
       }),
       pause: command(none, (turn) => {
         if (!definitions.has(turn.key)) turn.reject("unknown-schedule");

@@ -105,6 +105,8 @@ test("the same id and input again is the same instance; another input is refused
   expectProblem(other, 409, "already-started");
   expect(other.headers.get("retry-after")).toBeNull();
   expect(other.body).toMatchObject({ saga: "transfer", id: "t1" });
+  expect(other.headers.get("folio-message-id")).toMatch(/./);
+  expect(other.headers.get("folio-position")).toMatch(/./);
 });
 
 // Would catch two instances, or an error for one of those who sent it twice.
@@ -134,7 +136,11 @@ test("cancelling takes back what was done, and a second time says that it has en
   expect(body).toMatchObject({ status: "cancelled", error: { message: expect.stringContaining("mind") } });
   expect((await served.get("/actors/seat/A1")).body.state.holder).toBeNull();
   expect(Deno.readTextFileSync(`${data}/payments.jsonl`)).not.toContain("charged");
-  expectProblem(await served.post("/sagas/booking/b1/cancel"), 409, "ended");
+  const late = await served.post("/sagas/booking/b1/cancel", {}, { "folio-correlation-id": "c1" });
+  expectProblem(late, 409, "ended");
+  expect(late.headers.get("folio-message-id")).toMatch(/./);
+  expect(late.headers.get("folio-correlation-id")).toBe("c1");
+  expect(late.headers.get("folio-position")).toMatch(/./);
 });
 
 test("a list has instances of all sagas, by name and status, in pages", async () => {

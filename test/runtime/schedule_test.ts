@@ -72,6 +72,27 @@ describe("times that passed while nothing ran", () => {
     expect(await sum(world)).toBe(2 + made + 1);
   });
 
+  test.each([
+    ["skip" as const, 1],
+    ["run-once" as const, 1],
+    ["catch-up" as const, 20],
+  ])("%s, of a schedule of every second: several within a minute", async (misfire, made) => {
+    const definition = schedule("hourly", { cron: "* * * * * *", misfire }, toAlice);
+    const world = await start(definition);
+    await world.clock.advance(5_000);
+    await downFor(world, 20_500, definition);
+    expect(await sum(world)).toBe(5 + made);
+    await world.clock.advance(500);
+    expect(await sum(world)).toBe(5 + made + 1);
+  });
+
+  test("what is later by chance is not taken for missed", async () => {
+    const definition = schedule("hourly", { cron: "* * * * * *", jitter: "5s" }, toAlice);
+    const world = await start(definition);
+    await world.clock.advance(60_000);
+    expect(await sum(world)).toBeGreaterThanOrEqual(53);
+  });
+
   test("a minute late is in time, a millisecond more is missed", async () => {
     for (const [lateMs, made] of [[60_000, 1], [60_001, 0]] as const) {
       const world = await start(hourly());

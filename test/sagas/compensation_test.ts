@@ -145,6 +145,46 @@ test("a compensation that becomes a dead letter leaves the saga stuck; its redri
   ]);
 });
 
+// Would catch money that is given back twice: once by the retry, and once by the dead letter it leaves behind.
+test("a compensation that is tried again leaves no dead letter that would undo its step twice", async () => {
+  const world = await startWorld(saga("list", {
+    input: z.object({}),
+    run: async (step) => {
+      await step.ask("a", doing("a"), undoable);
+      await step.sleep("1m");
+      throw new Error("no");
+    },
+  }));
+  const { runtime } = world;
+  await runtime.sagas.start("list", "1", {});
+  await world.settle();
+  broken.add("a");
+  await world.clock.advance("10m");
+  const statusNow = async () => await statusOf(world, "list", "1");
+  const stuck = (await statusNow()).steps[0]?.compensation?.messageId ?? "";
+  expect((await statusNow()).status).toBe("stuck");
+
+  await runtime.sagas.retry("list", "1");
+  await world.clock.advance("10m");
+  expect((await statusNow()).status).toBe("stuck");
+  const { deadLetters } = await runtime.deadLetters.list({}, { limit: 10 });
+  expect(deadLetters.map(({ id }) => id)).toEqual([(await statusNow()).steps[0]?.compensation?.messageId]);
+  await expect(runtime.deadLetters.redrive(stuck)).rejects.toMatchObject({ code: "unknown-message" });
+
+  const again = deadLetters[0]?.id ?? "";
+  await runtime.deadLetters.redrive(again);
+  await world.clock.advance(0);
+  await expect(runtime.sagas.retry("list", "1")).rejects.toMatchObject({ code: "message-in-progress" });
+  await world.clock.advance("10m");
+  broken.clear();
+  await runtime.sagas.retry("list", "1");
+  await world.settle();
+  await runtime.deadLetters.redriveAll({}, 10);
+  await world.settle();
+  expect((await statusNow()).status).toBe("failed");
+  expect(await done(world)).toBe("a -a");
+});
+
 test("a rejected compensation is stuck until it is tried again", async () => {
   const world = await startWorld(list);
   const { sagas } = world.runtime;

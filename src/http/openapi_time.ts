@@ -9,13 +9,14 @@ const time: JsonSchema = { type: "string", format: "date-time" };
 const sends = object({ actor: text, command: text });
 
 const timer = object({
-  actor: { type: "string", description: "Whose it is, `type/key`." },
-  name: text,
+  actor: { type: "string", description: "Whose timer it is, or whom a delayed message is for: `type/key`." },
+  name: { type: "string", description: "Of a timer." },
+  messageId: { type: "string", description: "Of a delayed message." },
   dueAt: time,
   sends,
-  causationId: { type: "string", description: "The message whose turn has set it." },
+  causationId: { type: "string", description: "The message whose turn has asked for it." },
   correlationId: text,
-});
+}, ["name", "messageId", "causationId"]);
 
 const schedule = object({
   name: text,
@@ -49,7 +50,7 @@ export const timePaths = {
     get: {
       operationId: "listTimers",
       tags: ["Operations"],
-      summary: "What timers will send, soonest first.",
+      summary: "What timers and delayed messages will bring, soonest first.",
       parameters: parametersOf("actor", "limit"),
       responses: {
         ...ok("Timers.", object({ timers: listOf(timer), hasMore: { type: "boolean" } })),

@@ -1,8 +1,8 @@
 import type { Hono } from "hono";
 import { z } from "zod";
+import type { ComingUp } from "../runtime/coming_up.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ScheduleStatus } from "../runtime/schedules.ts";
-import type { Timer } from "../store/timers.ts";
 import { json } from "./problem.ts";
 import { limitParameter, parseBody, readJson, readQuery } from "./request.ts";
 import { isoTime } from "./views.ts";
@@ -40,15 +40,8 @@ export function timeRoutes(app: Hono, runtime: Runtime): void {
   }
 }
 
-function timerView({ actor, name, dueAt, request, causationId, correlationId }: Timer) {
-  return {
-    actor,
-    name,
-    dueAt: isoTime(dueAt),
-    sends: { actor: `${request.type}/${request.key}`, command: request.command },
-    causationId,
-    correlationId,
-  };
+function timerView({ dueAt, causationId, ...rest }: ComingUp) {
+  return { ...rest, dueAt: isoTime(dueAt), causationId: causationId ?? undefined };
 }
 
 function scheduleView(schedule: ScheduleStatus) {

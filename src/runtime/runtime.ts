@@ -14,8 +14,8 @@ import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
-import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
+import { type ComingUp, readComingUp } from "./coming_up.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import { readPast, type Until } from "./history.ts";
 import type { Entry } from "./mailbox.ts";
@@ -304,13 +304,9 @@ export class Runtime {
     return readMessage(this.shards, id, actor);
   }
 
-  /** What timers will send, soonest first; those of one actor, where it is named. */
-  async timers(page: { actor?: string | undefined; limit: number }): Promise<Timer[]> {
-    const { actor, limit } = page;
-    if (actor !== undefined) return await readTimersOf(this.shardOf(actor).store.database, actor, limit);
-    const all = { after: { at: -Number.MAX_SAFE_INTEGER, order: "" }, upTo: Number.MAX_SAFE_INTEGER, limit };
-    const lists = await Promise.all(this.shards.map((shard) => readTimers(shard.store.database, all)));
-    return lists.flat().sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
+  /** What timers and delayed messages will bring, soonest first; those of one actor, where it is named. */
+  timers(page: { actor?: string | undefined; limit: number }): Promise<ComingUp[]> {
+    return readComingUp(this.shards, { ...page, now: this.clock.now() });
   }
 
   /** One page of the log across actors. */

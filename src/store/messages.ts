@@ -229,6 +229,21 @@ export async function nextDeliveryAt(database: Database, after: number): Promise
   return typeof row?.[0] === "number" ? row[0] : undefined;
 }
 
+/** Messages that wait for a time to come, soonest first: all, or an actor's. */
+export function readDelayed(
+  database: Database,
+  shard: number,
+  page: { after: number; actor?: string | undefined; limit: number },
+): Promise<MessageRecord[]> {
+  return readMessagesWhere(
+    database,
+    shard,
+    `status IN ('queued', 'retrying') AND deliver_at > ?1 AND (?2 IS NULL OR actor = ?2)
+      ORDER BY deliver_at, seq LIMIT ?3`,
+    [page.after, page.actor ?? null, page.limit],
+  );
+}
+
 /** Which dead letters: all, or those of an actor type, an actor, a command. */
 export interface DeadLetterFilter {
   readonly type?: string | undefined;

@@ -64,6 +64,24 @@ test.each([1, 4])("timers are listed, soonest first, with %i shards", async (sha
   expect((await ask("GET", "/timers?of=x")).status).toBe(400);
 });
 
+test.each([1, 4])("delayed messages are listed among timers, with %i shards", async (shards) => {
+  const { ask, clock } = await serve(shards);
+  await ask("POST", "/actors/alarm/a/set", { name: "t", after: "1m" });
+  await ask("POST", "/actors/alarm/b/ring", {}, { "folio-delay": "30s", "idempotency-key": "m" });
+  expect((await ask("GET", "/timers")).body.timers).toMatchObject([
+    {
+      actor: "alarm/b",
+      messageId: "m",
+      dueAt: "2026-01-01T00:00:30.000Z",
+      sends: { actor: "alarm/b", command: "ring" },
+    },
+    { actor: "alarm/a", name: "t" },
+  ]);
+  expect((await ask("GET", "/timers?actor=alarm/b")).body.timers).toHaveLength(1);
+  await clock.advance("30s");
+  expect((await ask("GET", "/timers?actor=alarm/b")).body.timers).toEqual([]);
+});
+
 test("schedules are listed with what comes next, paused and resumed", async () => {
   const { ask, clock } = await serve();
   const { body } = await ask("GET", "/schedules");

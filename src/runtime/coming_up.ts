@@ -1,0 +1,43 @@
+import type { MessageRecord } from "../core/message.ts";
+import { readDelayed } from "../store/messages.ts";
+import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
+import type { Shard } from "./shard.ts";
+
+/** A message to be delivered later: of a timer, or one that was sent with a delay. */
+export interface ComingUp {
+  /** Whose timer it is; of a delayed message, whom it is for. */
+  readonly actor: string;
+  /** Of a timer. */
+  readonly name?: string;
+  /** Of a delayed message. */
+  readonly messageId?: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly dueAt: number;
+  readonly sends: { readonly actor: string; readonly command: string };
+  readonly causationId: string | null;
+  readonly correlationId: string;
+}
+
+/** What will be delivered after now, soonest first. */
+export async function readComingUp(
+  shards: readonly Shard[],
+  page: { actor?: string | undefined; limit: number; now: number },
+): Promise<ComingUp[]> {
+  const { actor, limit, now } = page;
+  const all = { after: { at: -Number.MAX_SAFE_INTEGER, order: "" }, upTo: Number.MAX_SAFE_INTEGER, limit };
+  const lists = await Promise.all(shards.map(async ({ number, store: { database } }) => {
+    const timers = actor === undefined ? readTimers(database, all) : readTimersOf(database, actor, limit);
+    const delayed = readDelayed(database, number, { after: now, actor, limit });
+    return [...(await timers).map(ofTimer), ...(await delayed).map(ofMessage)];
+  }));
+  return lists.flat().sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
+}
+
+function ofTimer({ actor, name, dueAt, request, causationId, correlationId }: Timer): ComingUp {
+  const sends = { actor: `${request.type}/${request.key}`, command: request.command };
+  return { actor, name, dueAt, sends, causationId, correlationId };
+}
+
+function ofMessage({ id, actor, command, deliverAt, causationId, correlationId }: MessageRecord): ComingUp {
+  return { actor, messageId: id, dueAt: deliverAt, sends: { actor, command }, causationId, correlationId };
+}

@@ -20,6 +20,8 @@ export interface TimersOwner {
 
 /** A due timer whose message finds no room is tried again after so long. */
 const NO_ROOM_DELAY_MS = 1_000;
+/** One that falls due while it is found out what became of a commit, after so long. */
+const RECOVERING_DELAY_MS = 100;
 
 /**
  * The timers of a shard. What sets, cancels and fires them are commits: each fires once, and none after the turn
@@ -110,7 +112,12 @@ export class Timers {
   #due(timer: Timer): void {
     const { committer, outgoing, world } = this.owner;
     // After a lost commit, another one reads all again.
-    if (this.#isStopped || !committer.isAccepting || this.#held.get(timerKey(timer)) !== timer) return;
+    if (this.#isStopped || this.#held.get(timerKey(timer)) !== timer) return;
+    if (!committer.isAccepting) {
+      // The commit whose answer did not come may turn out to be on disk: then nothing is read again.
+      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));
+      return;
+    }
     const send = { request: timer.request, delayMs: 0, id: timer.id };
     if (outgoing.whyNoRoom([send])) {
       world.clock.after(NO_ROOM_DELAY_MS, () => this.#due(timer));

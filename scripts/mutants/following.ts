@@ -115,7 +115,7 @@ export const followingMutants: readonly Mutant[] = [
   },
   {
     name: "compensations-forward",
-    promise: 6,
+    promise: 5,
     edits: [
       { file: journal, from: "this.#undoable.at(-1)", to: "this.#undoable[0]" },
       { file: journal, from: "this.#undoable.pop()", to: "this.#undoable.shift()" },
@@ -124,7 +124,7 @@ export const followingMutants: readonly Mutant[] = [
   },
   {
     name: "saga-answer-taken-twice",
-    promise: 6,
+    promise: 4,
     edits: [{
       file: "src/runtime/saga_instance.ts",
       from: "return found && journal.pending.has(found) ? found : undefined;",

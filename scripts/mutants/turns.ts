@@ -169,6 +169,16 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ seeds: 40 }],
   },
   {
+    name: "commit-lost-while-starting",
+    promise: 7,
+    edits: [{
+      file: shard,
+      from: `if (this.#state === "open" || this.#state === "starting") this.#state`,
+      to: `if (this.#state === "open") this.#state`,
+    }],
+    catches: [{ tests: ["test/simulation/exam_test.ts"] }],
+  },
+  {
     name: "time-goes-back",
     promise: 7,
     edits: [{
@@ -176,7 +186,7 @@ export const turnMutants: readonly Mutant[] = [
       from: "this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());",
       to: "this.#lastAt = this.owner.world.clock.now();",
     }],
-    catches: [{ tests: ["test/runtime/turn_test.ts"] }],
+    catches: [{ tests: ["test/runtime/log_test.ts"] }],
   },
   {
     name: "snapshot-of-other-code",
@@ -210,7 +220,7 @@ export const turnMutants: readonly Mutant[] = [
   },
   {
     name: "timer-fires-again-after-restart",
-    promise: 6,
+    promise: 4,
     edits: [{
       file: timers,
       from: "    this.#drop(timer.actor, timer.name);\n",
@@ -219,8 +229,18 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ tests: ["test/runtime/timer_test.ts"] }],
   },
   {
+    name: "timer-forgotten-while-recovering",
+    promise: 9,
+    edits: [{
+      file: timers,
+      from: "      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));\n",
+      to: "",
+    }],
+    catches: [{ tests: ["test/simulation/exam_test.ts"] }],
+  },
+  {
     name: "cancelled-timer-still-held",
-    promise: 6,
+    promise: 2,
     edits: [{
       file: timers,
       from: "    this.#held.delete(key);\n  }\n\n  async #read(",
@@ -230,7 +250,7 @@ export const turnMutants: readonly Mutant[] = [
   },
   {
     name: "catch-up-skips",
-    promise: 6,
+    promise: 9,
     edits: [{
       file: "src/runtime/schedule_actor.ts",
       from: `wasMissed && definition.misfire !== "catch-up" ? turn.now`,

@@ -236,7 +236,7 @@ export const turnMutants: readonly Mutant[] = [
       from: "      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));\n",
       to: "",
     }],
-    catches: [{ tests: ["test/simulation/exam_test.ts"] }],
+    catches: [{ tests: ["test/runtime/timer_test.ts"] }],
   },
   {
     name: "cancelled-timer-still-held",

@@ -168,7 +168,8 @@ export class Shard {
     const head = await store.engine.acquire();
     const shard = new Shard(store, world, head, await countOutbox(store.database));
     await shard.#loadPending();
-    shard.#state = "open";
+    // What was pending has had its turns meanwhile, whose commit may have been lost or fenced.
+    if (shard.#state === "starting") shard.#state = "open";
     shard.#dispatcher.run();
     shard.#sweep();
     return shard;
@@ -636,7 +637,7 @@ export class Shard {
   }
 
   async #reload(head: Head): Promise<void> {
-    if (this.#state === "open") this.#state = "recovering";
+    if (this.#state === "open" || this.#state === "starting") this.#state = "recovering";
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
     this.#delays = this.#newDelays(this.world.clock.now());
@@ -681,13 +682,15 @@ export class Shard {
   async #loadPending(): Promise<void> {
     const now = this.#dispatcher.now();
     this.#delays.stop();
-    this.#delays = this.#newDelays(now);
+    const delays = this.#delays = this.#newDelays(now);
+    const timers = this.#timers;
     for (const entry of await this.#readPending(now)) {
       if (this.#remember(entry)) this.#enqueue(entry);
     }
-    await this.#delays.runOnce();
-    this.#delays.start();
-    await this.#timers.start();
+    // These, and not those of a loading that has begun meanwhile.
+    await delays.runOnce();
+    delays.start();
+    await timers.start();
   }
 }
 

@@ -18,8 +18,10 @@ export interface TimersOwner {
   failed(error: unknown): void;
 }
 
-/** A due timer that cannot be fired now is tried again after so long. */
-const AGAIN_AFTER_MS = 1_000;
+/** A due timer whose message finds no room is tried again after so long. */
+const NO_ROOM_DELAY_MS = 1_000;
+/** One that falls due while it is found out what became of a commit, after so long. */
+const RECOVERING_DELAY_MS = 100;
 
 /**
  * The timers of a shard. What sets, cancels and fires them are commits: each fires once, and none after the turn
@@ -110,11 +112,14 @@ export class Timers {
   #due(timer: Timer): void {
     const { committer, outgoing, world } = this.owner;
     if (this.#isStopped || this.#held.get(timerKey(timer)) !== timer) return;
+    if (!committer.isAccepting) {
+      // The commit whose answer did not come may turn out to be on disk: then nothing is read again.
+      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));
+      return;
+    }
     const send = { request: timer.request, delayMs: 0, id: timer.id };
-    // While it is found out what became of a commit, nothing may join one: it may turn out to be on disk, and then
-    // nothing is read again.
-    if (!committer.isAccepting || outgoing.whyNoRoom([send])) {
-      world.clock.after(AGAIN_AFTER_MS, () => this.#due(timer));
+    if (outgoing.whyNoRoom([send])) {
+      world.clock.after(NO_ROOM_DELAY_MS, () => this.#due(timer));
       return;
     }
     this.#drop(timer.actor, timer.name);

@@ -1,0 +1,6 @@
+import { followingMutants } from "./following.ts";
+import type { Mutant } from "./mutant.ts";
+import { turnMutants } from "./turns.ts";
+
+/** Every bug that has to be caught. */
+export const mutants: readonly Mutant[] = [...turnMutants, ...followingMutants];

@@ -253,8 +253,8 @@ export const turnMutants: readonly Mutant[] = [
     promise: 9,
     edits: [{
       file: "src/runtime/schedule_actor.ts",
-      from: `wasMissed && definition.misfire !== "catch-up" ? turn.now`,
-      to: "wasMissed ? turn.now",
+      from: `definition.misfire === "catch-up" ? dueAt : passed`,
+      to: "passed",
     }],
     catches: [{ tests: ["test/runtime/schedule_test.ts"] }],
   },

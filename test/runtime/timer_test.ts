@@ -195,20 +195,6 @@ test("a message past its time is rejected as expired, and up to then is handled"
   expect(await world.runtime.message(inTime.messageId)).toMatchObject({ status: "done" });
 });
 
-// Would catch a timer that is forgotten because it came due while a commit's answer was missing.
-test("a timer that comes due while the fate of a commit is being found out fires afterwards", async () => {
-  const world = await start();
-  await world.runtime.ask(a.set({ name: "t", afterMs: 5_050, note: 1 }));
-  await world.clock.advance("5s");
-  const engine = at(world.engines, 0);
-  engine.plan("after");
-  engine.headFailures = 3;
-  const asked = world.runtime.ask(a.set({ name: "other", afterMs: 3_600_000, note: 2 }));
-  await world.clock.advance("1m");
-  await asked;
-  expect(await rung(world)).toEqual([1]);
-});
-
 // Would catch a timer that fires twice, after its cancellation, or not at all, whatever crashes when.
 test("timers do as a model does, whatever fails", async () => {
   const step = fc.oneof(

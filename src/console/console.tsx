@@ -2,18 +2,26 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
-import { auditRequest } from "../core/audit.ts";
+import { AUDIT_TYPE, auditRequest } from "../core/audit.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { ServedRuntime } from "../http/app.ts";
 import { LiveStreams } from "../http/live.ts";
 import { statusOf } from "../http/problem.ts";
 import { checkHost } from "../http/security.ts";
 import { createApi } from "./api.ts";
+import { activityPages } from "./activities.tsx";
+import { actorPages } from "./actors.tsx";
 import { assetRoutes } from "./assets.ts";
+import { auditPages } from "./audit.tsx";
 import { deadLetterPages } from "./dead_letters.tsx";
+import { messagePages } from "./messages.tsx";
 import { overviewPages } from "./overview.tsx";
 import { type Console, type ConsoleContext, type ConsoleEnv, type Form, page } from "./page.tsx";
+import { sagaPages } from "./sagas.tsx";
+import { projectionPages } from "./projections.tsx";
 import { Samples } from "./samples.ts";
+import { timePages } from "./time.tsx";
+import { webhookPages } from "./webhooks.tsx";
 import { isOwnForm, isSameText, Sessions } from "./session.ts";
 
 export interface ConsoleOptions {
@@ -55,7 +63,7 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
     async record(who, action, target, isDone) {
       const act = { who, action, target: target.slice(0, 2_000), isDone };
       // What was done is done: that it could not be recorded is said in the log.
-      if (!runtime.registry.actors.has("console-audit")) return;
+      if (!runtime.registry.actors.has(AUDIT_TYPE)) return;
       await runtime.send(auditRequest(act)).catch((error) =>
         runtime.log("error", "Action of the console could not be recorded", {
           ...act,
@@ -111,6 +119,14 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
   });
   overviewPages(app, console, live);
   deadLetterPages(app, console);
+  actorPages(app, console);
+  messagePages(app, console);
+  sagaPages(app, console);
+  projectionPages(app, console);
+  timePages(app, console);
+  activityPages(app, console);
+  webhookPages(app, console);
+  if (runtime.registry.actors.has(AUDIT_TYPE)) auditPages(app, console);
   app.notFound((c) =>
     page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>)
   );

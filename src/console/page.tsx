@@ -16,7 +16,6 @@ export interface Console {
   readonly record: (who: string, action: string, target: string, isDone: boolean) => Promise<void>;
 }
 
-// deno-lint-ignore consistent-type-assertions -- of Hono's shape
 export type ConsoleEnv = { Variables: { session: Session; form: Form } };
 export type ConsoleContext = Context<ConsoleEnv>;
 /** Fields of a posted form; of those with one name, the last. */

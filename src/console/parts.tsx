@@ -13,6 +13,7 @@ export function Time({ at }: { at: number | null | undefined }) {
 }
 
 const tones: Readonly<Record<string, string>> = {
+  ready: "good",
   done: "good",
   completed: "good",
   live: "good",
@@ -32,8 +33,13 @@ const tones: Readonly<Record<string, string>> = {
   "timed-out": "warn",
 };
 
+/** How good a status is: a class of the style sheet. */
+export function toneOf(status: string): string {
+  return tones[status] ?? "plain";
+}
+
 export function Status({ of }: { of: string }) {
-  return <span class={`status ${tones[of] ?? "plain"}`}>{of}</span>;
+  return <span class={`status ${toneOf(of)}`}>{of}</span>;
 }
 
 export function Json({ value, label }: { value: unknown; label: string }) {

@@ -50,7 +50,8 @@ export class Samples {
 
   start(): void {
     if (!this.metrics) return;
-    this.#plan();
+    // What the first sample is compared with.
+    void this.runOnce().catch(() => {}).finally(() => this.#plan());
   }
 
   stop(): void {

@@ -16,6 +16,7 @@ const Act = z.strictObject({
 export type Act = z.output<typeof Act>;
 
 export const AUDIT_TYPE = "console-audit";
+export const AUDIT_KEY = "console";
 
 /** Keeps in its log what was done in the console. */
 export const auditActor: AnyActor = actor(AUDIT_TYPE, {
@@ -27,5 +28,5 @@ export const auditActor: AnyActor = actor(AUDIT_TYPE, {
 
 /** The command that records one. */
 export function auditRequest(act: Act) {
-  return { type: AUDIT_TYPE, key: "console", command: "record", input: act };
+  return { type: AUDIT_TYPE, key: AUDIT_KEY, command: "record", input: act };
 }

@@ -115,7 +115,10 @@ async function actorPage(c: ConsoleContext, { runtime }: Console, attempt?: Atte
   const [past, other, events, waiting, timers] = await Promise.all([
     version === newest.version ? newest : runtime.past(type, key, { version }),
     against === 0 ? undefined : runtime.past(type, key, { version: against }),
-    runtime.stream(type, key, { after: Math.max(0, version - EVENTS_SHOWN), limit: EVENTS_SHOWN }),
+    version === 0 ? [] : runtime.stream(type, key, {
+      after: Math.max(0, version - EVENTS_SHOWN),
+      limit: Math.min(version, EVENTS_SHOWN),
+    }),
     findWaiting(runtime, { actor, limit: PAGE_ITEMS }),
     runtime.timers({ actor, limit: PAGE_ITEMS }),
   ]);

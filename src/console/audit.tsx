@@ -28,7 +28,7 @@ export function auditPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
                 <Time at={event.at} />,
                 who,
                 action,
-                target,
+                <span class="wrap">{target}</span>,
                 <Status of={isDone ? "done" : "rejected"} />,
               ];
             })}

@@ -3,8 +3,8 @@ import type { TraceNode } from "../runtime/trace.ts";
 import { messageHref, toneOf } from "./parts.tsx";
 
 /** Sizes in the units of the drawing, which are pixels. */
-const BOX = { width: 230, height: 46, gapX: 46, gapY: 12 };
-const LABEL_CHARS_MAX = 30;
+const BOX = { width: 212, height: 46, gapX: 34, gapY: 12 };
+const LABEL_CHARS_MAX = 26;
 
 interface Placed {
   readonly node: TraceNode;

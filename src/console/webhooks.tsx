@@ -24,7 +24,7 @@ export function webhookPages(app: Hono<ConsoleEnv>, console: Console): void {
             empty="None is registered. POST /webhooks registers one, and shows its secret once."
             rows={webhooks.list().map((webhook) => [
               <a class="name" href={`${HOME}${pathOf([webhook.id])}`}>{webhook.id}</a>,
-              webhook.settings.url,
+              <span class="wrap">{webhook.settings.url}</span>,
               <Status of={webhook.status} />,
               `${webhook.lagEvents} events`,
               <a href={`${HOME}${pathOf([webhook.id])}`}>{webhook.pendingDeliveries}</a>,

@@ -16,7 +16,7 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
         <section id="activities" data-live>
           <Table
             caption="Activities"
-            heads={["Activity", "Waiting", "Running", "Rate", "Attempts", "Failed", "p99", "Circuit", ""]}
+            heads={["Activity", "Waiting", "Running", "Rate", "Attempts", "Failed", "p99", "Circuit", "Dead"]}
             empty="No module has an activity."
             rows={activities.map((activity) => {
               const { name, queued, running, attempts, failures, p99Ms } = activity;
@@ -27,14 +27,19 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
                 <strong>{name}</strong>,
                 <a href={`/console${pathOf(["messages"], { type, status: "queued" })}`}>{queued}</a>,
                 `${running} of ${definition?.concurrency.limit ?? "–"}`,
-                rate ? `${rate.limit} per ${milliseconds(rate.perMs)}` : <span class="muted">no limit</span>,
+                rate ? `${rate.limit} per ${milliseconds(rate.perMs)}` : "–",
                 <a href={`/console${pathOf(["messages"], { type })}`}>{attempts}</a>,
                 failures > 0
                   ? <a href={`/console${pathOf(["messages"], { type, status: "retrying" })}`}>{failures}</a>
                   : "0",
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
                 <Circuit circuit={activity.circuit} />,
-                <a href={`/console${pathOf(["dead-letters"], { type })}`}>dead letters</a>,
+                <a
+                  href={`/console${pathOf(["dead-letters"], { type })}`}
+                  aria-label={`Dead letters of ${name}`}
+                >
+                  look
+                </a>,
               ];
             })}
           />

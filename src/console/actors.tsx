@@ -188,7 +188,7 @@ async function actorPage(c: ConsoleContext, { runtime }: Console, attempt?: Atte
                       <span class="muted">
                         <Time at={event.at} />
                       </span>{" "}
-                      <MessageLink id={event.messageId} actor={actor} />
+                      <MessageLink id={event.messageId} actor={actor} correlation={event.correlationId} />
                       <Json value={event.payload} label={`Payload of event ${event.version}`} />
                     </li>
                   ))}

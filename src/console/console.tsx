@@ -90,7 +90,15 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
   assetRoutes(app);
-  app.use(bodyLimit({ maxSize: runtime.limits.payloadBytesMax + FORM_BYTES_MORE }));
+  const bytesMax = runtime.limits.payloadBytesMax + FORM_BYTES_MORE;
+  app.use(bodyLimit({
+    maxSize: bytesMax,
+    onError() {
+      throw new FolioError("payload-too-large", `A form must be no more than ${bytesMax} bytes`, {
+        bytesMax,
+      });
+    },
+  }));
   signIn(app, sessions);
   app.use(async (c, next) => {
     let session = sessions.of(c);

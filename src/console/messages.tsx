@@ -75,7 +75,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
     const id = c.req.param("id");
     const message = await messageOf(id, c.req.query("actor") || undefined);
     const running = message && runtime.activities?.running(message);
-    const trace = await runtime.trace(message?.correlationId ?? id);
+    const trace = await runtime.trace(message?.correlationId ?? (c.req.query("correlation") || id));
     const here = find(trace.roots, id);
     if (!message && !here) {
       throw new FolioError("unknown-message", `There is no message ${id.slice(0, 255)}`, { id });

@@ -85,12 +85,17 @@ export function ActorLink({ actor }: { actor: string }) {
   return <a class="name" href={actorHref(actor)}>{actor}</a>;
 }
 
-export function messageHref(id: string, actor?: string): string {
-  return `/console/messages${pathOf([id], { actor })}`;
+/** @param correlation Finds a message of which only its events were kept. */
+export function messageHref(id: string, actor?: string, correlation?: string): string {
+  return `/console/messages${
+    pathOf([id], { actor, correlation: correlation === id ? undefined : correlation })
+  }`;
 }
 
-export function MessageLink({ id, actor }: { id: string; actor?: string | undefined }) {
-  return <a class="name" href={messageHref(id, actor)}>{id}</a>;
+export function MessageLink(
+  { id, actor, correlation }: { id: string; actor?: string | undefined; correlation?: string },
+) {
+  return <a class="name" href={messageHref(id, actor, correlation)}>{id}</a>;
 }
 
 /** A choice of a filter form. */
@@ -151,6 +156,6 @@ export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
 
 export function milliseconds(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 120_000) return `${Number((ms / 1_000).toFixed(1))} s`;
   return `${Math.round(ms / 60_000)} min`;
 }

@@ -66,7 +66,11 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
                     {timer.request.command} to{" "}
                     <ActorLink actor={`${timer.request.type}/${timer.request.key}`} />
                   </>,
-                  <MessageLink id={timer.causationId} actor={timer.actor} />,
+                  <MessageLink
+                    id={timer.causationId}
+                    actor={timer.actor}
+                    correlation={timer.correlationId}
+                  />,
                 ])}
               />
               {timers.length === TIMERS_SHOWN && <p class="muted">The next {TIMERS_SHOWN}.</p>}

@@ -19,8 +19,8 @@ export async function readActors(
   const rows = await database.execute({
     // The last code point there is ends the range of all that begin so.
     sql: `SELECT actor, max(version) FROM events
-      WHERE actor >= ?1 AND actor < ?2 AND actor > ?3 GROUP BY actor ORDER BY actor LIMIT ?4`,
-    args: [begin, `${begin}\u{10ffff}`, page.after, page.limit],
+      WHERE actor >= ?1 AND actor < ?2 AND actor <> ?3 GROUP BY actor ORDER BY actor LIMIT ?4`,
+    args: [page.after > begin ? page.after : begin, `${begin}\u{10ffff}`, page.after, page.limit],
   });
   return rows.map(([actor, version]) => ({ actor: String(actor), version: Number(version) }));
 }

@@ -2,7 +2,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { openBrowser, openPage, seriousFaults } from "./browser.ts";
 import { demo } from "./demo.ts";
-import { TOKEN, type Visitor } from "./support.ts";
+import { TOKEN, visit, type Visitor } from "./support.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -77,6 +77,26 @@ test.each([["light", 1_000], ["dark", 1_000], ["light", 390], ["dark", 390]] as 
   },
   120_000,
 );
+
+// Would catch checks that look at nothing, and so find nothing.
+test("the checks see a fault, an error and a request to elsewhere", async () => {
+  const visitor = await visit({ signsIn: false });
+  const origin = listen(visitor);
+  const now = visitor.served.clock.now();
+  const { page, offences } = await openPage(browser, { origin, theme: "light", width: 1_000, now });
+  onTestFinished(() => page.context().close());
+  await page.goto(`${origin}/console/sign-in`);
+  await page.evaluate(`document.querySelector("main").append(document.createElement("button"))`);
+  expect(await seriousFaults(page)).toEqual([expect.stringContaining("button-name")]);
+  const asked = page.waitForRequest(`${origin}/elsewhere`);
+  await page.evaluate(`fetch("${origin}/elsewhere").catch(() => {})`);
+  await asked;
+  const refused = page.waitForEvent("console", (message) => message.text().includes("localhost:1"));
+  await page.evaluate(`fetch("http://localhost:1/").catch(() => {})`);
+  await refused;
+  expect(offences).toContain(`request: ${origin}/elsewhere`);
+  expect(offences).toContainEqual(expect.stringContaining("Content Security Policy"));
+});
 
 test("what the pages do, with the keyboard and the mouse", async () => {
   const visitor = await demo();

@@ -172,3 +172,57 @@ test("two values differ where they differ, and nowhere else", () => {
   ]);
   expect(differences({ a: [1] }, { a: [1] })).toEqual([]);
 });
+
+test("what cannot be read is refused, and no page breaks on it", async () => {
+  const visitor = await visit({ limits: { payloadBytesMax: 1_000 } });
+  const csrf = await visitor.csrf();
+  const tooLarge = await visitor.post("/console/actors/echo/a/say", {
+    csrf,
+    "json:input": "x".repeat(100_000),
+  });
+  expect(tooLarge.status).toBe(413);
+  for (
+    const path of ["/console/actors/%ZZ/x", "/console/messages/%E0%A4%A", "/console/dead-letters?after=x"]
+  ) {
+    const { status, html } = await visitor.get(path);
+    expect(status, path).toBeGreaterThanOrEqual(400);
+    expect(status, path).toBeLessThan(500);
+    expect(html).toContain('role="alert"');
+  }
+});
+
+test("a message of which only its events were kept is found from them", async () => {
+  const visitor = await visit();
+  await visitor.served.post("/actors/counter/c/increment", { by: 2 }, {
+    "authorization": `Bearer ${TOKEN}`,
+    "folio-correlation-id": "order-7",
+  });
+  const { html } = await visitor.get("/console/actors/counter/c");
+  const href = textOf(/href="(\/console\/messages\/[^"]*)"/.exec(html)?.[1] ?? "");
+  expect(href).toContain("correlation=order-7");
+  const page = await visitor.get(href);
+  expect(page.status).toBe(200);
+  expect(page.html).toContain("counter/c");
+});
+
+test("actors come in pages, each of them once", async () => {
+  const visitor = await visit({ shards: 3 });
+  for (let n = 0; n < 205; n++) {
+    await visitor.served.runtime.ask({
+      type: "counter",
+      key: `c-${n}`,
+      command: "increment",
+      input: { by: 1 },
+    });
+  }
+  const found: string[] = [];
+  let next: string | undefined = "/console/actors?type=counter&key=c-";
+  for (let pages = 0; next !== undefined && pages < 10; pages++) {
+    const { html }: { html: string } = await visitor.get(next);
+    found.push(...[...html.matchAll(/<a class="name"[^>]*>(counter\/c-\d+)</g)].map(([, name = ""]) => name));
+    const more = /<a class="button" href="([^"]*after=[^"]*)"/.exec(html)?.[1];
+    next = more && textOf(more);
+  }
+  expect(found).toHaveLength(205);
+  expect(new Set(found).size).toBe(205);
+});

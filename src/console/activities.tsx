@@ -34,11 +34,8 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
                   : "0",
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
                 <Circuit circuit={activity.circuit} />,
-                <a
-                  href={`/console${pathOf(["dead-letters"], { type })}`}
-                  aria-label={`Dead letters of ${name}`}
-                >
-                  look
+                <a href={`/console${pathOf(["dead-letters"], { type })}`}>
+                  look<span class="hidden">{` at the dead letters of ${name}`}</span>
                 </a>,
               ];
             })}

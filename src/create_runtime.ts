@@ -1,4 +1,5 @@
 import { defaultLimits, type Limits } from "./config.ts";
+import { auditActor } from "./core/audit.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
@@ -63,14 +64,15 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
   const { stores, readDatabase, release } = await openStores(options);
   try {
     const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
+    const builtIn = [...webhooks.modules, auditActor];
     const { observe = {}, clock = systemClock, log = silentLog } = options;
     const observation = observe
-      ? new Observation(new Registry(options.modules, webhooks.modules), clock, observe.traceRatio)
+      ? new Observation(new Registry(options.modules, builtIn), clock, observe.traceRatio)
       : undefined;
     const runtime = await Runtime.start({
       ...options,
       stores,
-      builtIn: webhooks.modules,
+      builtIn,
       observer: observation?.observer,
     });
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));

@@ -3,6 +3,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
+import { createConsole } from "./console/console.tsx";
 import { errorMessage } from "./core/errors.ts";
 import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
@@ -38,7 +39,10 @@ async function serve(config: Config): Promise<void> {
     observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
   });
   const app = createApp(runtime, { token: config.token, shedsLoad: true });
-  const server = listen(config, app.fetch);
+  const consoleApp = createConsole(runtime, { token: config.token, api: app });
+  // By the text of the URL: commands, which are many, pay nothing more for it.
+  const isConsole = /^https?:\/\/[^/]+\/console([/?]|$)/;
+  const server = listen(config, (request) => (isConsole.test(request.url) ? consoleApp : app).fetch(request));
   const signals = ["SIGINT", "SIGTERM"] as const;
   const { promise: told, resolve: tell } = Promise.withResolvers<string>();
   const onSignal = signals.map((signal) => () => tell(signal));

@@ -46,6 +46,7 @@ export { type SourceEvent } from "./core/subscription.ts";
 export { type Step, StepError, type StepOptions, type Undo } from "./core/step.ts";
 export { type PerformOptions, type SendOptions, type TimerTime, type Turn } from "./core/turn.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
+export { type ConsoleOptions, createConsole } from "./console/console.tsx";
 export { defaultLimits, type Limits } from "./config.ts";
 export { createRuntime, type CreateRuntimeOptions, type OpenRuntime } from "./create_runtime.ts";
 export { type AskResult, Runtime } from "./runtime/runtime.ts";

@@ -84,6 +84,12 @@ export function respond(
   return response;
 }
 
+/** The status that an error has in HTTP. */
+export function statusOf(error: unknown): number {
+  const code: ErrorCode = error instanceof FolioError ? error.code : "internal";
+  return problems[code][0];
+}
+
 /** A JSON response. */
 export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
   return respond(status, JSON.stringify(body), "application/json", headers);

@@ -31,7 +31,8 @@ function checkToken(c: Context, expected: Uint8Array): void {
   throw new FolioError("unauthorized", "Send Authorization: Bearer <token>", {});
 }
 
-function checkHost(c: Context): void {
+/** @throws {FolioError} `forbidden` when a request does not name this machine as its host. */
+export function checkHost(c: Context): void {
   const host = c.req.header("host") ?? new URL(c.req.url).host;
   if (isLoopback(host.replace(/:\d+$/, "").toLowerCase())) return;
   throw new FolioError(

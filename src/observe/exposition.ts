@@ -6,7 +6,7 @@ import {
   type PrometheusContentType,
   Registry,
 } from "prom-client";
-import type { MetricsPage } from "../runtime/observation.ts";
+import type { MetricReading, MetricsPage } from "../runtime/observation.ts";
 import type { Labels } from "./metrics.ts";
 import type { Series } from "./series.ts";
 
@@ -16,7 +16,7 @@ export class Exposition implements MetricsPage {
   readonly #openMetrics = new Registry<OpenMetricsContentType>();
 
   /** @param refresh Awaited before each page. */
-  constructor(series: readonly Series[], private readonly refresh: () => Promise<unknown>) {
+  constructor(private readonly series: readonly Series[], private readonly refresh: () => Promise<unknown>) {
     // One each: the library takes `_total` off the names of counters for good when it writes OpenMetrics.
     register(series, this.#prometheus);
     this.#openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -27,6 +27,18 @@ export class Exposition implements MetricsPage {
     await this.refresh();
     const registry = accept?.includes("application/openmetrics-text") ? this.#openMetrics : this.#prometheus;
     return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  async read({ looksAtDisk }: { looksAtDisk: boolean }): Promise<readonly MetricReading[]> {
+    if (looksAtDisk) await this.refresh();
+    return this.series.flatMap(({ name, read }) =>
+      [...read()].map(([labels, value]) => ({
+        name,
+        labels,
+        // A copy: the histogram goes on counting.
+        value: typeof value === "number" ? value : { bounds: value.bounds, counts: [...value.counts] },
+      }))
+    );
   }
 }
 

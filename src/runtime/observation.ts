@@ -4,6 +4,16 @@
 export interface MetricsPage {
   /** @param accept What the client can read: an `Accept` header. */
   page(accept: string | undefined): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** @param options `looksAtDisk`: whether what is counted there (dead letters, sagas) is counted anew. */
+  read(options: { readonly looksAtDisk: boolean }): Promise<readonly MetricReading[]>;
+}
+
+/** One series of one metric, as it is now. */
+export interface MetricReading {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** A histogram's `counts` are not cumulative; the last is beyond all bounds. */
+  readonly value: number | { readonly bounds: readonly number[]; readonly counts: readonly number[] };
 }
 
 /** Something that an operator should know of, from its first sight until it is over. */

@@ -16,7 +16,9 @@ import { scheduleActor } from "./schedule_actor.ts";
 export type AnyModule = AnyActor | AnyActivity | AnyProjection | AnySaga | Reactor | Schedule;
 
 /** Names of Folio's own modules, each with its kind. */
-const builtInNames: ReadonlySet<string> = new Set(["actor webhook", "activity deliver-webhook"]);
+const builtInNames: ReadonlySet<string> = new Set([
+  ...["actor webhook", "activity deliver-webhook", "actor console-audit"],
+]);
 
 /** Finds the definitions that names stand for. */
 export class Registry {

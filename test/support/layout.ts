@@ -10,7 +10,7 @@ type Outside = "npm" | "node";
 
 const allButMain = [
   ...["npm", "node", "config", "log", "client", "core", "store", "runtime"],
-  ...["processors", "observe", "http", "testing", "wiring", "mod"],
+  ...["processors", "observe", "http", "console", "testing", "wiring", "mod"],
 ];
 
 /** `core ← store ← runtime ← {processors, http} ← main`, and the pieces beside them. */
@@ -24,10 +24,24 @@ const mayImport = {
   processors: ["npm", "node", "config", "core", "store", "runtime", "processors"],
   observe: ["npm", "node", "config", "core", "store", "runtime", "observe"],
   http: ["npm", "node", "config", "core", "store", "runtime", "http"],
+  console: ["npm", "node", "config", "core", "store", "runtime", "http", "console"],
   testing: ["npm", "node", "config", "core", "store", "runtime", "wiring", "testing"],
   wiring: allButMain,
   mod: allButMain,
-  main: ["npm", "node", "config", "log", "core", "store", "runtime", "processors", "http", "wiring", "mod"],
+  main: [
+    "npm",
+    "node",
+    "config",
+    "log",
+    "core",
+    "store",
+    "runtime",
+    "processors",
+    "http",
+    "console",
+    "wiring",
+    "mod",
+  ],
   actors: ["npm", "mod", "actors"],
 } satisfies Record<string, readonly string[]>;
 
@@ -43,6 +57,7 @@ const places: [path: string, part: Part][] = [
   ["src/processors/", "processors"],
   ["src/observe/", "observe"],
   ["src/http/", "http"],
+  ["src/console/", "console"],
   ["src/testing/", "testing"],
   ["src/create_runtime.ts", "wiring"],
   ["src/open_stores.ts", "wiring"],

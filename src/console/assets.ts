@@ -1,0 +1,32 @@
+import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
+import type { Hono } from "hono";
+import type { ConsoleEnv } from "./page.tsx";
+
+const require = createRequire(import.meta.url);
+
+/** All that the browser loads beside the pages, each from a file of this project or of a package. */
+const assets: Readonly<Record<string, readonly [type: string, file: () => URL | string]>> = {
+  "console.css": ["text/css", () => new URL("./assets/console.css", import.meta.url)],
+  "console.js": ["text/javascript", () => new URL("./assets/console.js", import.meta.url)],
+  "charts.js": ["text/javascript", () => new URL("./assets/charts.js", import.meta.url)],
+  "icon.svg": ["image/svg+xml", () => new URL("./assets/icon.svg", import.meta.url)],
+  "uplot.js": ["text/javascript", () => require.resolve("uplot/dist/uPlot.esm.js")],
+  "uplot.css": ["text/css", () => require.resolve("uplot/dist/uPlot.min.css")],
+};
+
+/** Scripts and styles: served to everybody, as the sign-in form needs them. */
+export function assetRoutes(app: Hono<ConsoleEnv>): void {
+  const read = new Map<string, Uint8Array<ArrayBuffer>>();
+  app.get("/assets/:name", async (c) => {
+    const name = c.req.param("name");
+    const asset = Object.hasOwn(assets, name) ? assets[name] : undefined;
+    if (!asset) return c.notFound();
+    const [type, file] = asset;
+    const bytes = read.get(name) ?? new Uint8Array(await readFile(file()));
+    read.set(name, bytes);
+    c.header("content-type", `${type}; charset=utf-8`);
+    c.header("cache-control", "no-cache");
+    return c.body(bytes);
+  });
+}

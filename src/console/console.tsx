@@ -1,0 +1,203 @@
+/** @jsxImportSource hono/jsx */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { secureHeaders } from "hono/secure-headers";
+import { AUDIT_TYPE, auditRequest } from "../core/audit.ts";
+import { errorMessage, FolioError } from "../core/errors.ts";
+import type { ServedRuntime } from "../http/app.ts";
+import { LiveStreams } from "../http/live.ts";
+import { statusOf } from "../http/problem.ts";
+import { checkHost } from "../http/security.ts";
+import { createApi } from "./api.ts";
+import { activityPages } from "./activities.tsx";
+import { actorPages } from "./actors.tsx";
+import { assetRoutes } from "./assets.ts";
+import { auditPages } from "./audit.tsx";
+import { deadLetterPages } from "./dead_letters.tsx";
+import { messagePages } from "./messages.tsx";
+import { overviewPages } from "./overview.tsx";
+import { type Console, type ConsoleContext, type ConsoleEnv, type Form, page } from "./page.tsx";
+import { sagaPages } from "./sagas.tsx";
+import { projectionPages } from "./projections.tsx";
+import { Samples } from "./samples.ts";
+import { timePages } from "./time.tsx";
+import { webhookPages } from "./webhooks.tsx";
+import { isOwnForm, isSameText, Sessions } from "./session.ts";
+
+export interface ConsoleOptions {
+  /** The token of the API, which also opens the console; without one, only this machine's own browser gets in. */
+  readonly token?: string | undefined;
+  /** The app of the API: what the console does, it does through it. */
+  readonly api: { fetch(request: Request): Response | Promise<Response> };
+}
+
+/** Beside what a form may hold as JSON, its other fields. */
+const FORM_BYTES_MORE = 65_536;
+
+/**
+ * The console, to be served for all paths that begin with `/console`.
+ *
+ * @example
+ * ```ts
+ * import { createApp, createConsole, createRuntime } from "folio";
+ *
+ * await using runtime = await createRuntime({ modules: [], data: ":memory:" });
+ * const console = createConsole(runtime, { api: createApp(runtime) });
+ * const response = await console.request("http://localhost/console");
+ * globalThis.console.assert(response.status === 200);
+ * ```
+ */
+export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOptions): Hono<ConsoleEnv> {
+  const sessions = new Sessions(token, () => runtime.clock.now());
+  const samples = new Samples(runtime.metrics, runtime.clock);
+  const live = new LiveStreams(runtime.clock, runtime.limits);
+  samples.start();
+  runtime.draining.subscribe(() => {
+    samples.stop();
+    live.end();
+  });
+  const console: Console = {
+    runtime,
+    samples,
+    api: createApi((request) => api.fetch(request), token),
+    async record(who, action, target, isDone) {
+      const act = { who, action, target: target.slice(0, 2_000), isDone };
+      // What was done is done: that it could not be recorded is said in the log.
+      if (!runtime.registry.actors.has(AUDIT_TYPE)) return;
+      await runtime.send(auditRequest(act)).catch((error) =>
+        runtime.log("error", "Action of the console could not be recorded", {
+          ...act,
+          error: errorMessage(error),
+        })
+      );
+    },
+  };
+  const app = new Hono<ConsoleEnv>().basePath("/console");
+  app.onError((error, c) => failed(error, c, runtime));
+  app.use(secureHeaders({
+    contentSecurityPolicy: {
+      ...{ defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'"] },
+      ...{ connectSrc: ["'self'"], formAction: ["'self'"], baseUri: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    // With `no-referrer`, browsers would not say which origin a form is from.
+    referrerPolicy: "same-origin",
+    xFrameOptions: "DENY",
+    strictTransportSecurity: false,
+  }));
+  app.use(async (c, next) => {
+    if (!sessions.needsToken) checkHost(c);
+    await next();
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+  });
+  assetRoutes(app);
+  const bytesMax = runtime.limits.payloadBytesMax + FORM_BYTES_MORE;
+  app.use(bodyLimit({
+    maxSize: bytesMax,
+    onError() {
+      throw new FolioError("payload-too-large", `A form must be no more than ${bytesMax} bytes`, {
+        bytesMax,
+      });
+    },
+  }));
+  signIn(app, sessions);
+  app.use(async (c, next) => {
+    let session = sessions.of(c);
+    if (c.req.method === "POST") {
+      const form = await formOf(c);
+      if (!isOwnForm(c) || !session || !isSameText(form.csrf ?? "", session.csrf)) {
+        throw new FolioError(
+          "forbidden",
+          "This form was not sent from the console, or its session is over",
+          {},
+        );
+      }
+      c.set("form", form);
+    } else if (!session) {
+      if (sessions.needsToken) {
+        return c.redirect(`/console/sign-in?next=${encodeURIComponent(c.req.path)}`, 303);
+      }
+      session = sessions.begin(c, "operator");
+    }
+    c.set("session", session);
+    return await next();
+  });
+  app.post("/sign-out", (c) => {
+    sessions.end(c);
+    return c.redirect("/console/sign-in", 303);
+  });
+  overviewPages(app, console, live);
+  deadLetterPages(app, console);
+  actorPages(app, console);
+  messagePages(app, console);
+  sagaPages(app, console);
+  projectionPages(app, console);
+  timePages(app, console);
+  activityPages(app, console);
+  webhookPages(app, console);
+  if (runtime.registry.actors.has(AUDIT_TYPE)) auditPages(app, console);
+  app.notFound((c) =>
+    page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>)
+  );
+  return app;
+}
+
+async function formOf(c: ConsoleContext): Promise<Form> {
+  const form: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(await c.req.parseBody())) {
+    if (typeof value === "string") form[name] = value.replaceAll("\r\n", "\n");
+  }
+  return form;
+}
+
+function signIn(app: Hono<ConsoleEnv>, sessions: Sessions): void {
+  const form = (c: ConsoleContext, next: string, refusal?: string) =>
+    page(
+      c,
+      {
+        title: "Folio",
+        ...(refusal ? { status: 401, notice: { kind: "failed", text: refusal } } : {}),
+      },
+      (
+        <form method="post" action="/console/sign-in" class="card sign-in">
+          <input type="hidden" name="next" value={next} />
+          <label>
+            Your name, for the audit log
+            <input name="who" maxlength={64} autocomplete="username" required />
+          </label>
+          <label>
+            Token
+            <input name="token" type="password" autocomplete="current-password" required />
+          </label>
+          <button type="submit" class="primary">Sign in</button>
+        </form>
+      ),
+    );
+  app.get("/sign-in", (c) => {
+    if (!sessions.needsToken) return c.redirect("/console", 303);
+    return form(c, c.req.query("next") ?? "/console");
+  });
+  app.post("/sign-in", async (c) => {
+    const { who = "", token = "", next = "" } = await formOf(c);
+    if (!isOwnForm(c)) throw new FolioError("forbidden", "This form was not sent from the console", {});
+    if (!sessions.accepts(token)) return await form(c, next, "That is not the token");
+    sessions.begin(c, who);
+    return c.redirect(/^\/console(\/[^\\]*)?$/.test(next) ? next : "/console", 303);
+  });
+}
+
+async function failed(error: Error, c: ConsoleContext, runtime: ServedRuntime): Promise<Response> {
+  if (!(error instanceof FolioError)) {
+    runtime.log("error", "Page of the console failed", {
+      path: c.req.path.slice(0, 200),
+      error: errorMessage(error),
+    });
+  }
+  const text = error instanceof FolioError ? error.message : "Something went wrong here: see the log.";
+  return await page(
+    c,
+    { title: "That did not work", status: statusOf(error) },
+    (
+      <p class="notice failed" role="alert">{text}</p>
+    ),
+  );
+}

@@ -1,0 +1,180 @@
+/** @jsxImportSource hono/jsx */
+import type { Hono } from "hono";
+import { frame, type LiveStreams } from "../http/live.ts";
+import { pathOf } from "./api.ts";
+import { type Console, type ConsoleEnv, page } from "./page.tsx";
+import { milliseconds, Status, Time } from "./parts.tsx";
+
+const charts = [
+  ["rates", "Commands ended", "per second"],
+  ["latency", "Latency of commands", "ms"],
+  ["queued", "Messages that wait", "messages"],
+  ["lag", "Behind the log", "events"],
+  ["dead", "Dead letters", "messages"],
+  ["events", "Events recorded", "per second"],
+] as const;
+
+/** How it goes: alerts, numbers, and the last minutes as charts. */
+export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: LiveStreams): void {
+  const { runtime, samples } = console;
+
+  app.get("/", async (c) => {
+    const { deadLetters } = await runtime.deadLetters.list({}, { limit: runtime.limits.pageItemsMax });
+    const { length } = deadLetters;
+    const now = samples.list().at(-1);
+    const alerts = runtime.alerts?.list() ?? [];
+    const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
+    const projections = runtime.projections?.list() ?? [];
+    const stuck = await stuckSagas(console);
+    return await page(
+      c,
+      { title: "Overview" },
+      (
+        <>
+          <section id="alerts" data-live aria-label="Alerts">
+            {alerts.length === 0
+              ? (
+                <p class="notice done calm">
+                  No alert fires. {runtime.isReady ? "Commands are taken." : "Commands are not taken."}
+                </p>
+              )
+              : alerts.map((alert) => (
+                <div class="alert" role="group" aria-label={alert.name}>
+                  <strong>
+                    <a href={alertHref(alert.name, alert.labels)}>{alert.message}</a>
+                  </strong>
+                  <p>{alert.whatToDo}</p>
+                  <p class="muted">
+                    {alert.name} · since <Time at={alert.firstSeenAt} /> · seen <Time at={alert.lastSeenAt} />
+                  </p>
+                </div>
+              ))}
+          </section>
+          <section id="tiles" class="tiles" data-live aria-label="Numbers">
+            <Tile
+              name="Commands per second"
+              value={now ? (now.done + now.rejected + now.failed).toFixed(1) : "–"}
+              href="/console/messages"
+            />
+            <Tile
+              name="Latency p99"
+              value={now?.p99Ms == null ? "–" : milliseconds(now.p99Ms)}
+              href="/console/messages"
+            />
+            <Tile
+              name="Waiting"
+              value={String(queues.reduce((sum, [, depth]) => sum + depth, 0))}
+              href="/console/messages?status=queued"
+            />
+            <Tile
+              name="Most behind"
+              value={`${Math.max(0, ...projections.map(({ lagEvents }) => lagEvents))} events`}
+              href="/console/projections"
+            />
+            <Tile
+              name="Dead letters"
+              value={length === runtime.limits.pageItemsMax ? `${length}+` : String(length)}
+              href="/console/dead-letters"
+              isBad={length > 0}
+            />
+            <Tile
+              name="Stuck sagas"
+              value={String(stuck)}
+              href="/console/sagas?status=stuck"
+              isBad={stuck > 0}
+            />
+          </section>
+          <section class="charts" aria-label="The last minutes">
+            {charts.map(([id, name, unit]) => (
+              <figure class="card">
+                <figcaption>
+                  {name} <span class="muted">{unit}</span>
+                </figcaption>
+                <div
+                  class="chart"
+                  data-chart={id}
+                  role="img"
+                  aria-label={`${name}, ${unit}, over the last minutes`}
+                >
+                </div>
+              </figure>
+            ))}
+          </section>
+          {runtime.metrics === undefined && (
+            <p class="empty">This runtime was made without metrics: nothing is charted.</p>
+          )}
+          <section id="queues" data-live>
+            <h2>What waits</h2>
+            {queues.length === 0 ? <p class="empty">Nothing waits.</p> : (
+              <ul class="plain">
+                {queues.map(([type, depth]) => (
+                  <li>
+                    <a href={queueHref(type)}>{type}</a> <Status of={String(depth)} />
+                  </li>
+                ))}
+              </ul>
+            )}
+          </section>
+        </>
+      ),
+    );
+  });
+
+  app.get("/samples", (c) => c.json({ samples: samples.list() }));
+
+  app.get("/live", () => {
+    let reached = samples.list().at(-1)?.at ?? 0;
+    return live.respond({
+      subscribe: (wake) => samples.watch(wake),
+      reached: () => String(reached),
+      next() {
+        const news = samples.list().filter(({ at }) => at > reached);
+        reached = news.at(-1)?.at ?? reached;
+        return Promise.resolve(
+          news.map((sample) => frame({ id: String(sample.at), type: "sample", data: sample })),
+        );
+      },
+    });
+  });
+}
+
+function Tile(
+  { name, value, href, isBad = false }: { name: string; value: string; href: string; isBad?: boolean },
+) {
+  return (
+    <a class={`tile ${isBad ? "bad" : ""}`} href={href}>
+      <span class="muted">{name}</span>
+      <strong>{value}</strong>
+    </a>
+  );
+}
+
+function queuesOf({ runtime }: Console): Map<string, number> {
+  const depths = new Map<string, number>();
+  for (const shard of runtime.shards) {
+    for (const [type, { depth }] of shard.queues()) depths.set(type, depth + (depths.get(type) ?? 0));
+  }
+  return depths;
+}
+
+async function stuckSagas({ runtime }: Console): Promise<number> {
+  const limit = runtime.limits.pageItemsMax;
+  const pages = await Promise.all(
+    [...runtime.registry.sagas.keys()].map((saga) => runtime.sagas.list(saga, { status: "stuck", limit })),
+  );
+  return pages.reduce((sum, { sagas }) => sum + sagas.length, 0);
+}
+
+function queueHref(type: string): string {
+  return type.startsWith("activity:")
+    ? "/console/activities"
+    : `/console${pathOf(["messages"], { status: "queued", type })}`;
+}
+
+function alertHref(name: string, labels: Readonly<Record<string, string>>): string {
+  if (name.includes("dead")) return `/console${pathOf(["dead-letters"], { type: labels.type })}`;
+  if (name.includes("saga")) return "/console/sagas?status=stuck";
+  if (name.includes("circuit") || name.includes("activity")) return "/console/activities";
+  if (labels.projection !== undefined || name.includes("projection")) return "/console/projections";
+  return "/console/messages?status=queued";
+}

@@ -1,0 +1,66 @@
+import type { MessageRecord, MessageStatus } from "../core/message.ts";
+import type { Database } from "./database.ts";
+import { readMessagesWhere } from "./messages.ts";
+
+/** What people look for who do not know its name yet. None of it is on the way of a command. */
+
+/** An actor, and how many events it has. */
+export interface ActorRow {
+  readonly actor: string;
+  readonly version: number;
+}
+
+/** Actors of a type whose keys begin with some text, in the order of their names. */
+export async function readActors(
+  database: Database,
+  page: { type: string; keyPrefix: string; after: string; limit: number },
+): Promise<ActorRow[]> {
+  const begin = `${page.type}/${page.keyPrefix}`;
+  const rows = await database.execute({
+    // The last code point there is ends the range of all that begin so.
+    sql: `SELECT actor, max(version) FROM events
+      WHERE actor >= ?1 AND actor < ?2 AND actor <> ?3 GROUP BY actor ORDER BY actor LIMIT ?4`,
+    args: [page.after > begin ? page.after : begin, `${begin}\u{10ffff}`, page.after, page.limit],
+  });
+  return rows.map(([actor, version]) => ({ actor: String(actor), version: Number(version) }));
+}
+
+/** Newest messages that are looked through; those before them are not found. */
+const MESSAGES_SCAN_MAX = 20_000;
+
+/** Messages on disk, the newest first. */
+export function readNewestMessages(
+  database: Database,
+  shard: number,
+  wanted: {
+    status?: MessageStatus | undefined;
+    type?: string | undefined;
+    actor?: string | undefined;
+    limit: number;
+  },
+): Promise<MessageRecord[]> {
+  return readMessagesWhere(
+    database,
+    shard,
+    `seq > (SELECT coalesce(max(seq), 0) FROM messages) - ${MESSAGES_SCAN_MAX}
+      AND (?1 IS NULL OR status = ?1)
+      AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
+      AND (?3 IS NULL OR actor = ?3)
+      ORDER BY seq DESC LIMIT ?4`,
+    [wanted.status ?? null, wanted.type ?? null, wanted.actor ?? null, wanted.limit],
+  );
+}
+
+/** Messages of one actor that wait, in the order of its mailbox. */
+export function readWaiting(
+  database: Database,
+  shard: number,
+  wanted: { actor: string; limit: number },
+): Promise<MessageRecord[]> {
+  return readMessagesWhere(
+    database,
+    shard,
+    `status IN ('queued', 'retrying') AND actor = ? ORDER BY deliver_at, seq LIMIT ?`,
+    [wanted.actor, wanted.limit],
+  );
+}

@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import { messageHref } from "../../src/console/parts.tsx";
+import { formsOf, textOf, TOKEN, visit, type Visitor } from "./support.ts";
+
+const hostile = `<script>alert("1")</script>'&`;
+
+/** Dead letters of `worker`, whose work of each label fails as often as is said. */
+async function fail(visitor: Visitor, label: string, id: string): Promise<void> {
+  visitor.served.faults.failures.set(label, 1_000);
+  await visitor.served.post(`/actors/worker/${encodeURIComponent(label)}/work`, { label }, {
+    "authorization": `Bearer ${TOKEN}`,
+    "idempotency-key": id,
+    "prefer": "respond-async",
+  });
+  await visitor.served.clock.advance(600_000);
+}
+
+test("dead letters are grouped by their error, and each is there to be looked at", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  await fail(visitor, "a", "m-1");
+  await fail(visitor, "b", "m-2");
+  const page = await visitor.get("/console/dead-letters");
+  expect(page.status).toBe(200);
+  for (const id of ["m-1", "m-2"]) expect(page.html).toContain(`>${id}</a>`);
+  const letter = await visitor.get("/console/dead-letters/m-1?actor=worker%2Fa");
+  expect(textOf(letter.html)).toContain(`"label": "a"`);
+  expect(letter.html).toContain(messageHref("m-1", "worker/a").replaceAll("&", "&amp;"));
+});
+
+test("names and payloads stay text, whatever they hold", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  await fail(visitor, hostile.replaceAll("/", ""), "<b>m</b>");
+  for (const path of ["/console/dead-letters", "/console/dead-letters/%3Cb%3Em%3C%2Fb%3E"]) {
+    const { status, html } = await visitor.get(path);
+    expect(status).toBe(200);
+    expect(html).not.toContain("<script>alert");
+    expect(html).not.toContain("<b>m");
+    expect(html).toContain("&lt;b&gt;m");
+  }
+  const { html } = await visitor.get(`/console/dead-letters?error=${encodeURIComponent(hostile)}`);
+  expect(html).toContain("&lt;script&gt;");
+  expect(html).not.toContain("<script>alert");
+});
+
+test("one is redriven, and what it is redriven with is checked and not lost", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  await fail(visitor, "a", "m-1");
+  const path = "/console/dead-letters/m-1/redrive?actor=worker%2Fa";
+  const page = await visitor.get("/console/dead-letters/m-1");
+  const broken = await visitor.submit(page, path, { input: "{ no json" });
+  expect(broken.status).toBe(422);
+  expect(broken.html).toContain("{ no json");
+  const unfit = await visitor.submit(page, path, { input: `{"label": 5}` });
+  expect(unfit.status).toBe(422);
+  expect(textOf(unfit.html)).toContain(`{"label": 5}`);
+  expect(unfit.html).toContain("label:");
+  const redriven = await visitor.submit(page, path, { input: `{"label": "b"}` });
+  expect(redriven.html).toContain("Redriven: message m-1 of worker/a");
+  await visitor.served.clock.advance(1_000);
+  expect((await visitor.served.runtime.message("m-1")).status).toBe("done");
+});
+
+test("many are redriven at once, and one is discarded, each after a question", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  await fail(visitor, "a", "m-1");
+  await fail(visitor, "b", "m-2");
+  const { runtime, faults, clock } = visitor.served;
+  const discard = "/console/dead-letters/m-2/discard?actor=worker%2Fb";
+  const asked = await visitor.submit(await visitor.get("/console/dead-letters/m-2"), discard);
+  expect(asked.html).toContain("It will never be handled");
+  expect((await runtime.deadLetters.list({}, { limit: 10 })).deadLetters).toHaveLength(2);
+  expect((await visitor.submit(asked, discard)).html).toContain("Discarded: message m-2");
+  faults.failures.clear();
+  const page = await visitor.get("/console/dead-letters");
+  expect(formsOf(page.html).some(({ action }) => action === "/console/dead-letters/redrive")).toBe(true);
+  const question = await visitor.submit(page, "/console/dead-letters/redrive");
+  expect((await visitor.submit(question, "/console/dead-letters/redrive")).html).toContain("Redriven: 1");
+  await clock.advance(1_000);
+  expect((await runtime.deadLetters.list({}, { limit: 10 })).deadLetters).toHaveLength(0);
+});
+
+test("what was done is in the log, with who did it", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  await fail(visitor, "a", "m-1");
+  const discard = "/console/dead-letters/m-1/discard?actor=worker%2Fa";
+  await visitor.submit(
+    await visitor.submit(await visitor.get("/console/dead-letters/m-1"), discard),
+    discard,
+  );
+  await visitor.served.clock.advance(1_000);
+  const events = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
+  expect(events.map(({ type, payload }) => [type, payload])).toEqual([
+    ["Acted", { who: "Ada", action: "discard", target: "message m-1 of worker/a", isDone: true }],
+  ]);
+});

@@ -215,10 +215,10 @@ async function actorPage(c: ConsoleContext, { runtime }: Console, attempt?: Atte
                 caption="Timers"
                 heads={["Name", "Due", "Sends"]}
                 empty="None."
-                rows={timers.map(({ name, dueAt, request }) => [
-                  name,
+                rows={timers.map(({ name, dueAt, sends, messageId }) => [
+                  name ?? messageId,
                   <Time at={dueAt} />,
-                  `${request.command} to ${request.type}/${request.key}`,
+                  `${sends.command} to ${sends.actor}`,
                 ])}
               />
             </section>

@@ -61,13 +61,12 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
                 rows={timers.map((timer) => [
                   <Time at={timer.dueAt} />,
                   <ActorLink actor={timer.actor} />,
-                  timer.name,
+                  timer.name ?? "delayed message",
                   <>
-                    {timer.request.command} to{" "}
-                    <ActorLink actor={`${timer.request.type}/${timer.request.key}`} />
+                    {timer.sends.command} to <ActorLink actor={timer.sends.actor} />
                   </>,
                   <MessageLink
-                    id={timer.causationId}
+                    id={timer.causationId ?? timer.messageId ?? ""}
                     actor={timer.actor}
                     correlation={timer.correlationId}
                   />,

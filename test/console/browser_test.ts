@@ -1,14 +1,15 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { lacksChromium } from "../support/debian.ts";
 import { openBrowser, openPage, seriousFaults } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { TOKEN, visit, type Visitor } from "./support.ts";
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
+  if (!lacksChromium) browser = await openBrowser();
 });
-afterAll(() => browser.close());
+afterAll(() => browser?.close());
 
 /** Where screenshots go, if they are wanted: the folder that `FOLIO_SCREENSHOTS` names. */
 const screenshots = Deno.env.get("FOLIO_SCREENSHOTS");
@@ -49,7 +50,7 @@ async function signIn(page: Page, origin: string): Promise<void> {
   await page.getByRole("heading", { name: "Overview" }).waitFor();
 }
 
-test.each([["light", 1_000], ["dark", 1_000], ["light", 390], ["dark", 390]] as const)(
+test.skipIf(lacksChromium).each([["light", 1_000], ["dark", 1_000], ["light", 390], ["dark", 390]] as const)(
   "every page in %s at %d px: no error, nothing from elsewhere, no serious fault of accessibility",
   async (theme, width) => {
     const visitor = await demo();
@@ -79,7 +80,7 @@ test.each([["light", 1_000], ["dark", 1_000], ["light", 390], ["dark", 390]] as 
 );
 
 // Would catch checks that look at nothing, and so find nothing.
-test("the checks see a fault, an error and a request to elsewhere", async () => {
+test.skipIf(lacksChromium)("the checks see a fault, an error and a request to elsewhere", async () => {
   const visitor = await visit({ signsIn: false });
   const origin = listen(visitor);
   const now = visitor.served.clock.now();
@@ -98,7 +99,7 @@ test("the checks see a fault, an error and a request to elsewhere", async () => 
   expect(offences).toContainEqual(expect.stringContaining("Content Security Policy"));
 });
 
-test("what the pages do, with the keyboard and the mouse", async () => {
+test.skipIf(lacksChromium)("what the pages do, with the keyboard and the mouse", async () => {
   const visitor = await demo();
   const origin = listen(visitor);
   const { runtime, clock, faults } = visitor.served;

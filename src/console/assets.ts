@@ -8,6 +8,7 @@ const require = createRequire(import.meta.url);
 /** All that the browser loads beside the pages, each from a file of this project or of a package. */
 const assets: Readonly<Record<string, readonly [type: string, file: () => URL | string]>> = {
   "console.css": ["text/css", () => new URL("./assets/console.css", import.meta.url)],
+  "parts.css": ["text/css", () => new URL("./assets/parts.css", import.meta.url)],
   "console.js": ["text/javascript", () => new URL("./assets/console.js", import.meta.url)],
   "charts.js": ["text/javascript", () => new URL("./assets/charts.js", import.meta.url)],
   "icon.svg": ["image/svg+xml", () => new URL("./assets/icon.svg", import.meta.url)],

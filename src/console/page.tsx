@@ -64,6 +64,7 @@ export async function page(
         <link rel="icon" href="/console/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/console/assets/uplot.css" />
         <link rel="stylesheet" href="/console/assets/console.css" />
+        <link rel="stylesheet" href="/console/assets/parts.css" />
         <script type="module" src="/console/assets/console.js"></script>
       </head>
       <body>

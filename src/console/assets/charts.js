@@ -12,6 +12,8 @@ const series = {
   dead: [["dead", "dead letters", "bad"]],
   events: [["events", "events", "good"]],
 };
+/** Seconds between times below a chart: the library has nothing between one minute and five. */
+const incrs = [1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600];
 let samples = [];
 let plots = [];
 
@@ -51,9 +53,10 @@ function draw() {
       width: place.clientWidth,
       height: place.clientHeight - (series[id].length > 1 ? 26 : 0),
       legend: { show: series[id].length > 1, live: false },
+      padding: [8, 30, 0, 0],
       cursor: { show: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-      axes: [{ ...axis, size: 26, space: 70, values: (_plot, times) => times.map(clock) }, {
+      axes: [{ ...axis, size: 26, space: 62, incrs, values: (_plot, times) => times.map(clock) }, {
         ...axis,
         size: 46,
       }],

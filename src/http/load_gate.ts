@@ -14,21 +14,20 @@ const LASTS_MS = 1_000;
  * ever refused.
  *
  * @param lateMsMax How long the requests of one moment may take, together.
- * @param time Milliseconds that only grow.
  */
-export function loadGate(lateMsMax: number, time: () => number = () => performance.now()): MiddlewareHandler {
+export function loadGate(lateMsMax: number): MiddlewareHandler {
   /** When the first request of this moment was begun. */
   let begunAt: number | undefined;
   /** Since when each moment has been too long. */
   let lateSince: number | undefined;
   const over = () => {
     if (begunAt === undefined) return;
-    if (time() - begunAt > lateMsMax) lateSince ??= begunAt;
+    if (performance.now() - begunAt > lateMsMax) lateSince ??= begunAt;
     else lateSince = undefined;
     begunAt = undefined;
   };
   return async (c, next) => {
-    const now = time();
+    const now = performance.now();
     if (begunAt === undefined) {
       begunAt = now;
       // Fires when this thread has done what there was to do.

@@ -13,17 +13,42 @@ export const turnMutants: readonly Mutant[] = [
     promise: 3,
     edits: [{
       file: committer,
-      from: "    this.engine.append(this.#index, sealed).then(",
+      from: "    this.engine.append(sealed.index - 1, sealed).then(",
       to: "    for (const release of commit.releases.splice(0)) release.durable();\n" +
-        "    this.engine.append(this.#index, sealed).then(",
+        "    this.engine.append(sealed.index - 1, sealed).then(",
     }],
     catches: [{ seeds: 40 }],
   },
   {
     name: "lost-commit-acknowledged",
     promise: 3,
-    edits: [{ file: committer, from: "if (head.id === lost.id) {", to: "if (head.id !== '') {" }],
+    edits: [{
+      file: committer,
+      from: "this.#inFlight.findIndex(({ id }) => id === head.id) + 1;",
+      to: "this.#inFlight.length;",
+    }],
     catches: [{ tests: ["test/runtime/lost_commit_test.ts"] }],
+  },
+  {
+    name: "second-lost-commit-kept",
+    promise: 3,
+    edits: [{
+      file: committer,
+      from: "    if (this.#inFlight.length > 0) {\n      const why",
+      to: "    if (durable === 0) {\n      const why",
+    }],
+    catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
+  },
+  {
+    name: "answer-of-second-commit-taken-first",
+    promise: 3,
+    edits: [{
+      file: committer,
+      from: "    sent.answer = answer;\n",
+      to:
+        '    sent.answer = answer;\n    if (!("error" in answer)) for (const each of this.#inFlight) each.answer ??= {};\n',
+    }],
+    catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },
   {
     name: "memory-kept-after-lost-commit",

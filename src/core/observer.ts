@@ -29,9 +29,9 @@ export interface Observer {
   ended?(message: Message, shard: number, end: TurnEnd, error?: unknown): void;
   /** The outcome of a message is on disk. */
   settled?(message: Message, end: "done" | "rejected" | "dead"): void;
-  /** A commit is on its way: it has all turns of the shard that ended since the one before. */
+  /** A commit is on its way: it has all turns of the shard that ended since the one before was sent. */
   committing?(shard: number, size: CommitSize): void;
-  /** What became of the commit that is on its way. */
+  /** What became of the oldest commit on its way. */
   committed?(shard: number, isDurable: boolean): void;
   /** A timer has been sent. @param lateMs After the time it was set for. */
   timerFired?(actor: string, lateMs: number): void;

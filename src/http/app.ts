@@ -18,7 +18,7 @@ import { messageRoutes } from "./message_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { observeRoutes } from "./observe_routes.ts";
 import { noReadModels, projectionRoutes } from "./projection_routes.ts";
-import { json, problem } from "./problem.ts";
+import { json, methodNotAllowed, problem } from "./problem.ts";
 import { noReactors, reactorRoutes } from "./reactor_routes.ts";
 import { readQuery } from "./request.ts";
 import { sagaRoutes } from "./saga_routes.ts";
@@ -107,8 +107,7 @@ export function createApp(
         new FolioError("not-found", `There is nothing at ${c.req.path.slice(0, 200)}: see /openapi.json`, {}),
       );
     }
-    const allow = allowed.join(", ");
-    return problem(new FolioError("method-not-allowed", `Use one of ${allow} here`, { allowed }), { allow });
+    return methodNotAllowed(allowed);
   });
   return app;
 }

@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { Runtime } from "../runtime/runtime.ts";
-import { json } from "./problem.ts";
+import { json, methodNotAllowed } from "./problem.ts";
 import { limitParameter, parseBody, readJson, readMessageId, readQuery } from "./request.ts";
 import { deadLetterView } from "./views.ts";
 
@@ -31,7 +31,9 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
     return json(200, { deadLetters: page.deadLetters.map(deadLetterView), next: page.next });
   });
 
-  app.post("/dead-letters/redrive", async (c) => {
+  // Not as a path of its own: beside `:id`, Hono's fast router could not be used, for any request.
+  app.post("/dead-letters/:id", async (c) => {
+    if (c.req.param("id") !== "redrive") return methodNotAllowed(["GET", "HEAD", "DELETE"]);
     readQuery(c, {});
     const { limit, ...wanted } = parseBody(RedriveAll, await readJson(c, runtime));
     return json(200, await deadLetters.redriveAll(wanted, limit));

@@ -118,3 +118,9 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     ...headers,
   });
 }
+
+/** The problem of a path that there is, but not with this method (RFC 9110, 15.5.6). */
+export function methodNotAllowed(allowed: string[]): Response {
+  const allow = allowed.join(", ");
+  return problem(new FolioError("method-not-allowed", `Use one of ${allow} here`, { allowed }), { allow });
+}

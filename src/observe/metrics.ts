@@ -33,7 +33,8 @@ export class ShardCounts {
   commits = 0;
   lost = 0;
   events = 0;
-  startedAt = 0;
+  /** When each commit on its way was sent. */
+  readonly startedAt: number[] = [];
   constructor(
     readonly labels: Labels,
     readonly duration: Histogram,
@@ -99,12 +100,13 @@ export class Metrics implements Observer {
     counts.bytes.take(size.bytes);
     counts.events += size.events.length;
     // Not by the clock of the runtime, whose milliseconds are as long as a commit.
-    counts.startedAt = performance.now();
+    counts.startedAt.push(performance.now());
   }
 
   committed(shard: number, isDurable: boolean): void {
     const counts = this.#shard(shard);
-    counts.duration.take((performance.now() - counts.startedAt) / 1_000);
+    const startedAt = counts.startedAt.shift();
+    if (startedAt !== undefined) counts.duration.take((performance.now() - startedAt) / 1_000);
     if (isDurable) counts.commits++;
     else counts.lost++;
   }

@@ -46,7 +46,7 @@ export class Tracing implements Observer {
   /** By shard: turns that have joined its open commit. */
   readonly #joined: SpanContext[][] = [];
   /** By shard: of the commit that is on its way. */
-  readonly #commits: Span[][] = [];
+  readonly #commits: Span[][][] = [];
 
   constructor(
     private readonly tracer: Tracer,
@@ -105,31 +105,28 @@ export class Tracing implements Observer {
   }
 
   committing(shard: number, size: CommitSize): void {
-    const joined = this.#joined[shard];
-    if (!joined || joined.length === 0) return;
-    this.#joined[shard] = [];
+    const joined = this.#joined[shard] ?? [];
+    if (joined.length > 0) this.#joined[shard] = [];
     const attributes = {
       "folio.shard": shard,
       "folio.commit.turns": size.turns,
       "folio.commit.events": size.events.length,
     };
-    this.#commits[shard] = joined.slice(0, SPANS_PER_BATCH).map((parent) =>
+    const spans = joined.slice(0, SPANS_PER_BATCH).map((parent) =>
       this.tracer.startSpan("commit", {
         attributes,
         // One commit is of many turns, which may be of many traces.
         links: joined.filter((other) => other !== parent).slice(0, LINKS_MAX).map((context) => ({ context })),
       }, childOf(parent))
     );
+    (this.#commits[shard] ??= []).push(spans);
   }
 
   committed(shard: number, isDurable: boolean): void {
-    const commits = this.#commits[shard];
-    if (!commits) return;
-    for (const span of commits) {
+    for (const span of this.#commits[shard]?.shift() ?? []) {
       if (!isDurable) span.setStatus({ code: SpanStatusCode.ERROR, message: "The commit was lost" });
       span.end();
     }
-    delete this.#commits[shard];
   }
 
   projected(projection: string, messageIds: readonly string[], startedAt: number): void {

@@ -44,6 +44,14 @@ class OpenCommit {
   }
 }
 
+/** A commit on its way. */
+interface Sent {
+  readonly commit: OpenCommit;
+  readonly id: string;
+  /** Undefined until the engine has answered. */
+  answer?: { readonly error?: unknown };
+}
+
 /** What a committer tells its shard. */
 export interface CommitterOwner {
   /** A commit is on disk; those who wait for it are told next. */
@@ -62,6 +70,10 @@ export interface CommitterOwner {
  * the turns of the second half run while the first half is on its way. Below this, a commit more costs more.
  */
 const HALVED_FROM = 64;
+/** Commits on their way at once: the engine begins with the next one while the answer to the first comes back. */
+const IN_FLIGHT_MAX = 2;
+/** Turns from which on a commit is sent behind another. Fewer would rather wait: each commit has its price. */
+const FOLLOWS_FROM = 16;
 const RECOVERY_DELAY_MS = 100;
 const RECOVERY_DELAY_MS_MAX = 5_000;
 
@@ -69,15 +81,18 @@ const RECOVERY_DELAY_MS_MAX = 5_000;
  * Gathers what turns change into commits, and makes one durable after the other (group commit).
  *
  * Invariants:
- * 1. At most one commit is on its way to the engine; the next one fills meanwhile.
- * 2. A release is called only when its commit, and so every commit before it, is durable.
- * 3. When a commit is lost, so is the open one, which was built on it; nothing of either is released.
- * 4. Whether a commit whose answer did not come is durable is decided by its id in the engine's head, once a
- *    new epoch keeps it from landing later.
+ * 1. At most two commits are on their way to the engine, which takes them in their order; the next one fills
+ *    meanwhile.
+ * 2. A release is called only when its commit, and so every commit before it, is durable. Answers are looked at
+ *    in the order of their commits.
+ * 3. When a commit is lost, so are those after it, which were built on it; nothing of them is released.
+ * 4. Whether commits whose answers did not come are durable is decided by their ids and the engine's head, once
+ *    a new epoch keeps them from landing later.
  */
 export class Committer {
   #open = new OpenCommit();
-  #inFlight: { commit: OpenCommit; id: string } | undefined;
+  /** Oldest first. */
+  #inFlight: Sent[] = [];
   #flushScheduled = false;
   #index: number;
   #state: "open" | "recovering" | "closed" = "open";
@@ -109,7 +124,7 @@ export class Committer {
 
   /** Index that the open commit will have. */
   get openIndex(): number {
-    return this.#index + (this.#inFlight ? 2 : 1);
+    return this.#index + this.#inFlight.length + 1;
   }
 
   /** Index of the newest durable commit. */
@@ -129,7 +144,7 @@ export class Committer {
 
   /** Sends the open commit on its way as soon as the work of this moment has joined it. */
   flushSoon(): void {
-    if (this.#flushScheduled || this.#inFlight || this.#state !== "open") return;
+    if (this.#flushScheduled || !this.#maySend()) return;
     this.#flushScheduled = true;
     queueMicrotask(() => {
       this.#flushScheduled = false;
@@ -139,7 +154,7 @@ export class Committer {
 
   /** Resolves when all that has joined so far is durable; rejects when it is lost. */
   flushed(): Promise<void> {
-    if (!this.#inFlight && !this.#open.hasRows && this.#open.releases.length === 0) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((durable, lost) => {
       this.#open.releases.push({ durable, lost });
       this.flushSoon();
@@ -149,7 +164,7 @@ export class Committer {
   /** Resolves when nothing is open or on its way, or when the store does not answer. */
   idle(): Promise<void> {
     if (this.#state !== "open") return Promise.resolve();
-    if (!this.#inFlight && this.#open.releases.length === 0 && !this.#open.hasRows) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
       this.flushSoon();
@@ -162,10 +177,23 @@ export class Committer {
     this.#loseAll(error);
   }
 
+  #isIdle(): boolean {
+    return this.#inFlight.length === 0 && !this.#open.hasRows && this.#open.releases.length === 0;
+  }
+
+  #maySend(): boolean {
+    if (this.#state !== "open") return false;
+    if (this.#inFlight.length === 0) return true;
+    const isWorthIt = this.#open.turns >= FOLLOWS_FROM ||
+      this.#open.bytes >= this.world.limits.commitBytesMax;
+    return this.#inFlight.length < IN_FLIGHT_MAX && isWorthIt;
+  }
+
   #flush(): void {
-    if (this.#inFlight || this.#state !== "open") return;
+    if (!this.#maySend()) return;
     const commit = this.#open;
     if (!commit.hasRows) {
+      if (this.#inFlight.length > 0) return;
       // Nothing to write, and nothing before it on its way: what was waited for is durable already.
       if (commit.releases.length > 0) {
         this.#open = new OpenCommit();
@@ -174,18 +202,24 @@ export class Committer {
       this.#wakeIdle();
       return;
     }
-    this.#open = new OpenCommit();
+    const wasFull = this.isFull;
     const sealed = this.#seal(commit);
-    this.#inFlight = { commit, id: sealed.id };
+    this.#open = new OpenCommit();
+    const sent: Sent = { commit, id: sealed.id };
+    this.#inFlight.push(sent);
     this.world.observer?.committing?.(this.world.shard, commit);
-    this.engine.append(this.#index, sealed).then(() => this.#succeeded(), (error) => this.#failed(error));
+    this.engine.append(sealed.index - 1, sealed).then(
+      () => this.#answered(sent, {}),
+      (error) => this.#answered(sent, { error }),
+    );
+    if (wasFull) this.owner.ready();
   }
 
   #seal(commit: OpenCommit): Commit {
     const { shard, now, ids } = this.world;
     const timers = [...commit.timers.values()];
     return {
-      index: this.#index + 1,
+      index: this.openIndex,
       epoch: this.#epoch,
       id: ids.next(),
       at: now(),
@@ -202,14 +236,18 @@ export class Committer {
     };
   }
 
+  #answered(sent: Sent, answer: { readonly error?: unknown }): void {
+    sent.answer = answer;
+    // What the engine's head says counts for more.
+    if (this.#state !== "open") return;
+    for (let oldest = this.#inFlight[0]; oldest?.answer; oldest = this.#inFlight[0]) {
+      if ("error" in oldest.answer) return void this.#failed(oldest.answer.error);
+      this.#succeeded();
+    }
+  }
+
   #succeeded(): void {
-    const commit = this.#inFlight?.commit;
-    if (!commit) return;
-    this.#inFlight = undefined;
-    this.#index++;
-    this.world.observer?.committed?.(this.world.shard, true);
-    this.owner.committed(commit.events, commit.outbox.length);
-    const { releases } = commit;
+    const releases = this.#takeDurable();
     const first = releases.length < HALVED_FROM ? releases.length : Math.ceil(releases.length / 2);
     for (const release of releases.slice(0, first)) release.durable();
     queueMicrotask(() => {
@@ -219,9 +257,17 @@ export class Committer {
     });
   }
 
+  /** The oldest commit on its way is durable. @returns Who is to be told. */
+  #takeDurable(): readonly Release[] {
+    const commit = this.#inFlight.shift()?.commit;
+    if (!commit) return [];
+    this.#index++;
+    this.world.observer?.committed?.(this.world.shard, true);
+    this.owner.committed(commit.events, commit.outbox.length);
+    return commit.releases;
+  }
+
   async #failed(error: unknown): Promise<void> {
-    const lost = this.#inFlight;
-    if (!lost) return;
     if (error instanceof FencedError) return this.#fence();
     this.#state = "recovering";
     this.#wakeIdle();
@@ -229,24 +275,20 @@ export class Committer {
     if (!this.#isRecovering()) return; // closed meanwhile
     if (!head) return this.#fence();
     this.#epoch = head.epoch;
-    if (head.id === lost.id) {
-      this.#state = "open";
-      this.#succeeded();
-    } else {
-      this.#loseAll(
-        new FolioError(
-          "store-unavailable",
-          `Store failed: ${error instanceof Error ? error.message : error}`,
-          {
-            shard: this.world.shard,
-          },
-          { cause: error },
-        ),
-      );
-      await this.owner.lost(head);
-      if (this.#state === "recovering") this.#state = "open";
-      this.owner.ready();
+    const durable = this.#inFlight.findIndex(({ id }) => id === head.id) + 1;
+    for (let count = 0; count < durable; count++) {
+      for (const release of this.#takeDurable()) release.durable();
     }
+    if (this.#inFlight.length > 0) {
+      const why = error instanceof Error ? error.message : error;
+      const { shard } = this.world;
+      this.#loseAll(new FolioError("store-unavailable", `Store failed: ${why}`, { shard }, { cause: error }));
+      await this.owner.lost(head);
+    }
+    if (!this.#isRecovering()) return;
+    this.#state = "open";
+    this.#flush();
+    this.owner.ready();
   }
 
   #isRecovering(): boolean {
@@ -275,10 +317,10 @@ export class Committer {
   }
 
   #loseAll(error: FolioError): void {
-    const inFlight = this.#inFlight?.commit;
-    this.#inFlight = undefined;
-    if (inFlight) this.world.observer?.committed?.(this.world.shard, false);
-    for (const release of inFlight?.releases ?? []) release.lost(error);
+    for (const { commit } of this.#inFlight.splice(0)) {
+      this.world.observer?.committed?.(this.world.shard, false);
+      for (const release of commit.releases) release.lost(error);
+    }
     this.#loseOpen(error);
     this.#wakeIdle();
   }

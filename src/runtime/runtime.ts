@@ -7,13 +7,15 @@ import { createIds, type Ids } from "../core/ids.ts";
 import { isJson } from "../core/json.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
-import { isMessageId, type Message, type MessageRecord, type Outcome } from "../core/message.ts";
+import { isMessageId, type Message, type MessageRecord } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
 import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
+import { type Accepted, type Answer, type Answered, Caller } from "./caller.ts";
+import { Deadlines } from "./deadlines.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
 import { type ComingUp, readComingUp } from "./coming_up.ts";
 import { DeadLetters } from "./dead_letters.ts";
@@ -44,18 +46,6 @@ export interface SubmitOptions {
   /** `0` only admits the message; otherwise the answer is awaited so long, at the most. */
   readonly waitMs: number;
 }
-
-interface Answered {
-  readonly messageId: string;
-  readonly correlationId: string;
-  readonly actor: string;
-  readonly shard: number;
-}
-
-/** The message is on disk and will be handled. */
-export type Accepted = Answered & { readonly status: "accepted" };
-/** What became of a command. `token` names what has to be seen to see its effect. */
-export type Answer = Accepted | (Answered & Outcome & { readonly token: string });
 
 /** What `ask` gives: the reply, or the actor's no. */
 export type AskResult<Reply, Rejection> =
@@ -94,6 +84,12 @@ export class Runtime {
   #asking = 0;
   #answered: (() => void)[] = [];
   #isDraining = false;
+  /** Callers who wait as long as anybody may. */
+  readonly #longestWaits: Deadlines;
+  /** One caller less waits. */
+  readonly #left = () => {
+    if (--this.#asking === 0) { for (const wake of this.#answered.splice(0)) wake(); }
+  };
 
   private constructor(shards: readonly Shard[], world: World) {
     this.shards = shards;
@@ -106,6 +102,7 @@ export class Runtime {
     this.log = world.log;
     this.observer = world.observer;
     this.#ids = world.ids;
+    this.#longestWaits = new Deadlines(world.clock, world.limits.requestWaitMsMax);
   }
 
   /** Takes the shards over and loads their mailboxes. */
@@ -217,43 +214,20 @@ export class Runtime {
       actor: message.actor,
       shard: shard.number,
     };
-    this.#asking++;
     return new Promise<Answer>((resolve, reject) => {
-      let cancelTimer: (() => void) | undefined;
-      const end = () => {
-        cancelTimer?.();
-        if (--this.#asking === 0) { for (const wake of this.#answered.splice(0)) wake(); }
-      };
-      let isOver = false;
-      const once = (settle: () => void) => {
-        if (isOver) return;
-        isOver = true;
-        end();
-        settle();
-      };
+      const caller = new Caller(answered, wantsOutcome, resolve, reject, this.#left);
+      this.#asking++;
       try {
         const entry = shard.submit(
           message,
           { durable: !wantsOutcome, named: options.isNamed ?? options.messageId !== undefined, parsedInput },
-          {
-            wantsOutcome,
-            handled: (outcome) =>
-              once(() =>
-                resolve(
-                  wantsOutcome
-                    ? { ...answered, ...outcome, token: `${shard.number}.${outcome.position}` }
-                    : { ...answered, status: "accepted" },
-                )
-              ),
-            admitted: () => once(() => resolve({ ...answered, status: "accepted" })),
-            failed: (error) => once(() => reject(error)),
-          },
+          caller,
         );
-        if (wantsOutcome && !entry.outcome && !isOver) {
-          cancelTimer = this.#promoteAfter(shard, entry, options.waitMs);
+        if (wantsOutcome && !entry.outcome) {
+          caller.waitsUntil(this.#promoteAfter(shard, entry, options.waitMs));
         }
       } catch (error) {
-        once(() => reject(error));
+        caller.failed(error);
       }
     });
   }
@@ -378,7 +352,10 @@ export class Runtime {
   }
 
   #promoteAfter(shard: Shard, entry: Entry, waitMs: number): () => void {
-    return this.clock.after(Math.min(waitMs, this.limits.requestWaitMsMax), () => shard.promote(entry));
+    const promote = () => shard.promote(entry);
+    return waitMs < this.limits.requestWaitMsMax
+      ? this.clock.after(waitMs, promote)
+      : this.#longestWaits.add(promote);
   }
 
   #message(request: CommandRequest, options: SubmitOptions): Message {

@@ -4,7 +4,8 @@ import type { SagaView } from "../core/journal.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
 import { inProgress } from "./pending.ts";
-import type { Accepted, AskResult, Runtime } from "./runtime.ts";
+import type { Accepted } from "./caller.ts";
+import type { AskResult, Runtime } from "./runtime.ts";
 
 /** A saga instance as it is now. */
 export interface SagaStatus extends Omit<SagaView, "status"> {

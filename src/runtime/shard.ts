@@ -583,7 +583,12 @@ export class Shard {
     this.#dispatcher.committed(events.length);
     if (events.length > 0 && !this.committed.isEmpty) {
       const types = new Set<string>();
-      for (const [, actor, , type] of events) types.add(`${actor.slice(0, actor.indexOf("/"))}/${type}`);
+      let [prefix, seen] = ["", ""];
+      for (const [, actor, , type] of events) {
+        if (type === seen && actor.startsWith(prefix)) continue; // as nearly all are
+        [prefix, seen] = [actor.slice(0, actor.indexOf("/") + 1), type];
+        types.add(prefix + type);
+      }
       this.committed.emit({ after, upTo: this.durablePosition, types });
     }
     if (this.#watched.size > 0) {

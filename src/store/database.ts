@@ -1,7 +1,7 @@
 /**
  * The port to SQL: what Folio needs of libSQL, whether the file is opened on this thread, on a worker
  * thread, or on a server far away. Every transaction is one `batch`, known in full beforehand, so that it is
- * one round trip anywhere.
+ * one round trip anywhere. Requests are carried out in the order asked.
  */
 
 export type SqlValue = string | number | null;

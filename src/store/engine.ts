@@ -1,6 +1,6 @@
 import { apply, type Commit } from "./commit.ts";
 import { dropOldCommits, fencedMessage, insertCommit } from "./commits.ts";
-import { type Database, DatabaseError, type SqlValue } from "./database.ts";
+import { type Database, DatabaseError, type Row } from "./database.ts";
 
 /** Where a shard's order of commits has got to, and the counters that go on from there. */
 export interface Head {
@@ -41,7 +41,8 @@ export interface ShardEngine {
    */
   recover(): Promise<Head>;
   /**
-   * Adds a commit behind index `expected`, and applies it to the shard's database.
+   * Adds a commit behind index `expected`, and applies it to the shard's database. May be called before the
+   * one before it has resolved: commits are taken in the order of the calls.
    *
    * @returns The commit's index, once it is durable.
    * @throws {FencedError} When `expected` is not the newest index or the commit's epoch not the present one.
@@ -146,19 +147,20 @@ export class LocalEngine implements ShardEngine {
    * @throws {FencedError | UnavailableError} Unless the commit is there already.
    */
   async #checkFenced(commit: Commit, cause: unknown): Promise<void> {
-    let head: Head;
-    let holder: SqlValue | undefined;
+    let rows: Row[];
     try {
-      const [heads, holders] = await this.#database.batch([
-        { sql: headQuery },
-        { sql: `SELECT value FROM meta WHERE key = 'holder'` },
-      ], "read");
-      [head, holder] = [headOf(heads?.[0]), holders?.[0]?.[0]];
+      rows = await this.#database.execute({
+        sql: `SELECT (SELECT id FROM commits WHERE idx = ?),
+          (SELECT value FROM meta WHERE key = 'holder'), (SELECT value FROM meta WHERE key = 'epoch')`,
+        args: [commit.index],
+      });
     } catch (error) {
       throw unavailable(error);
     }
-    if (head.index === commit.index && head.id === commit.id) return;
-    if (holder === this.#holder && head.epoch > this.#epoch) throw unavailable(cause);
+    const [id, holder, epoch] = rows[0] ?? [];
+    // One after it may have been taken meanwhile.
+    if (id === commit.id) return;
+    if (holder === this.#holder && Number(epoch) > this.#epoch) throw unavailable(cause);
     throw new FencedError(
       `Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`,
       { cause },

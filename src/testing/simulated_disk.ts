@@ -25,7 +25,13 @@ export class SimulatedDisk {
 
   /** The disk as one process sees it; once `isOver`, it answers nothing any more. */
   connect(world: DiskWorld, life: { readonly isOver: boolean }): Database {
-    const request = async <T>(work: () => Promise<T>): Promise<T> => {
+    let previous: Promise<unknown> = Promise.resolve();
+    const request = <T>(work: () => Promise<T>): Promise<T> => {
+      const answer = previous.then(() => carryOut(work));
+      previous = answer.catch(() => {});
+      return answer;
+    };
+    const carryOut = async <T>(work: () => Promise<T>): Promise<T> => {
       const delayMs = world.delayMs();
       if (delayMs > 0) await new Promise<void>((resolve) => world.clock.after(delayMs, resolve));
       if (life.isOver) return await never();

@@ -70,6 +70,16 @@ describe.each(databaseKinds)("the engine on a database $kind", (kind) => {
     expect([id, type]).toEqual(outcomes[0].status === "fulfilled" ? ["one", "One"] : ["other", "Other"]);
   });
 
+  // Would catch a shard that stops serving because a server was asked twice for a commit.
+  test("a commit that is asked for once more counts as taken, even when the next one has been", async () => {
+    const { engine } = await openEngine();
+    await appendAll(engine, 1, 2);
+    expect(await engine.append(1, commitOf(2))).toBe(2);
+    expect(await engine.append(0, commitOf(1))).toBe(1);
+    await expect(engine.append(0, { ...commitOf(1), id: "another" })).rejects.toThrow(FencedError);
+    expect((await engine.head()).index).toBe(2);
+  });
+
   // Would catch the fencing being a check beforehand: a process that was paused would write over its successor.
   test("fences the earlier holder of a shard that has been acquired again", async () => {
     const { engine: earlier, database } = await openEngine();

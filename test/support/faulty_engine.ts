@@ -28,6 +28,11 @@ export class FaultyEngine implements ShardEngine {
     this.#faults.push(...faults);
   }
 
+  /** Nothing that was planned happens any more. */
+  calm(): void {
+    this.#faults.length = 0;
+  }
+
   /** From now on, appends wait. @returns Lets them go, each as it was planned. */
   hang(): () => void {
     const gate = this.#gate ??= Promise.withResolvers<void>();

@@ -40,7 +40,7 @@ test("one that is cancelled is not called, and the rest keep their times", async
   expect(called).toEqual(["b"]);
 });
 
-test("many have one timer, and none is left when nobody waits", async () => {
+test("many have one timer, and none is left when nobody waits", () => {
   const { clock, add } = start();
   const cancels = Array.from({ length: 100 }, (_, index) => add(String(index)));
   expect(clock.pending).toBe(1);

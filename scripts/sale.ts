@@ -1,23 +1,30 @@
 /**
- * A flash sale over HTTP: 50,000 orders at once for 1,000 items. Fails unless each order is answered, exactly as
- * many are sold as there are, and overload is answered with 429 and when to come again.
+ * A flash sale over HTTP: 50,000 orders come in five seconds for 1,000 items, faster than they can be handled.
+ * Fails unless each order is answered, exactly as many are sold as there are, and overload is answered with 429
+ * and when to come again.
  *
  * ```sh
- * deno task sale [--orders 50000] [--items 1000]
+ * deno task sale [--orders 50000] [--items 1000] [--seconds 5]
  * ```
  */
 import { parseArgs } from "node:util";
 import { inTemporaryFolder } from "./bench/measure.ts";
 import { crowd } from "./sale/crowd.ts";
+import { PlainHttp } from "./sale/plain_http.ts";
 import { endChild, startChild } from "./support/child.ts";
 
 const { values } = parseArgs({
-  options: { orders: { type: "string", default: "50000" }, items: { type: "string", default: "1000" } },
+  options: {
+    orders: { type: "string", default: "50000" },
+    items: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "5" },
+  },
 });
 const orders = Number(values.orders);
 const items = Number(values.items);
+const perSecond = orders / Number(values.seconds);
 /** More than the mailbox of one actor holds: some have to come again. */
-const AT_ONCE = 2_000;
+const CONNECTIONS = 2_000;
 
 const wait = (delayMs: number) => new Promise<void>((resolve) => setTimeout(resolve, delayMs));
 
@@ -26,15 +33,15 @@ await inTemporaryFolder(async (folder) => {
     env: { FOLIO_PORT: "0", FOLIO_DATA: folder, FOLIO_MODULES: "./scripts/sale/item.ts" },
   });
   try {
-    const url = (await server.lineWith("url"))?.url;
-    const client = Deno.createHttpClient({ poolMaxIdlePerHost: AT_ONCE });
-    const send = (path: string, init: RequestInit) => fetch(`${url}${path}`, { ...init, client });
+    const url = String((await server.lineWith("url"))?.url);
+    const client = new PlainHttp(new URL(url), CONNECTIONS);
+    const { send } = client;
     const stocked = await send("/actors/item/phone/stock", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ count: items }),
     });
-    await stocked.body?.cancel();
+    if (!stocked.ok) throw new Error(await stocked.text());
 
     const depths: number[] = [];
     let isOver = false;
@@ -45,14 +52,22 @@ await inTemporaryFolder(async (folder) => {
       }
     })();
     const startedAt = performance.now();
-    const sale = await crowd(send, { orders, atOnce: AT_ONCE, pause: (seconds) => wait(seconds * 1_000) });
+    let heardAt = NaN;
+    const sale = await crowd(send, {
+      orders,
+      perSecond,
+      pause: (seconds) => wait(seconds * 1_000),
+      allHeard: () => heardAt = performance.now(),
+    });
     const seconds = (performance.now() - startedAt) / 1_000;
     isOver = true;
     await watching;
-    const recorded = await soldInLog(`${url}`);
+    const recorded = await soldInLog(url);
     const { shards } = await (await fetch(`${url}/health/ready`)).json();
 
-    console.log(`${orders} orders for ${items} items in ${seconds.toFixed(1)} s`);
+    const heardSeconds = ((heardAt - startedAt) / 1_000).toFixed(1);
+    console.log(`${orders} orders for ${items} items, ${perSecond} a second`);
+    console.log(`each heard within ${heardSeconds} s, and answered for good within ${seconds.toFixed(1)} s`);
     console.log(`sold ${sale.sold}, sold out ${sale.soldOut}, told to come again ${sale.refusals}`);
     console.log(`queue: ${Math.max(0, ...depths)} at the most, ${shards[0].messagesWaiting} in the end`);
     const checks: [string, boolean][] = [

@@ -25,7 +25,6 @@ test("a crowd of thousands at once: as many are sold as there are, and everybody
     async (path, init) => await app.request(`http://localhost${path}`, init),
     {
       orders: ORDERS,
-      atOnce: 1_000,
       pause: (seconds) => new Promise<void>((resolve) => clock.after(seconds * 1_000, resolve)),
     },
   ).finally(() => isOver = true);

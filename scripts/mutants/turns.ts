@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const committer = "src/runtime/committer.ts";
 const commits = "src/store/commits.ts";
 const dispatcher = "src/runtime/dispatcher.ts";
+const recorder = "src/runtime/recorder.ts";
 const shard = "src/runtime/shard.ts";
 const timers = "src/runtime/timers.ts";
 
@@ -133,7 +134,7 @@ export const turnMutants: readonly Mutant[] = [
     name: "reply-not-stored",
     promise: 4,
     edits: [{
-      file: dispatcher,
+      file: recorder,
       from: "if (entry.durable || entry.named) {\n",
       to: "if (entry.durable) {\n",
     }],
@@ -187,9 +188,9 @@ export const turnMutants: readonly Mutant[] = [
     name: "gap-after-lost-commit",
     promise: 7,
     edits: [{
-      file: dispatcher,
-      from: "this.#ready = [];\n    this.#position = this.#durablePosition = head.position;",
-      to: "this.#ready = [];\n    this.#durablePosition = head.position;",
+      file: recorder,
+      from: "reset(head: Head): void {\n    this.position = this.#durablePosition = head.position;",
+      to: "reset(head: Head): void {\n    this.#durablePosition = head.position;",
     }],
     catches: [{ seeds: 40 }],
   },
@@ -207,7 +208,7 @@ export const turnMutants: readonly Mutant[] = [
     name: "time-goes-back",
     promise: 7,
     edits: [{
-      file: dispatcher,
+      file: recorder,
       from: "this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());",
       to: "this.#lastAt = this.owner.world.clock.now();",
     }],

@@ -3,16 +3,15 @@ import { errorMessage, FolioError } from "../core/errors.ts";
 import { Journal } from "../core/journal.ts";
 import type { AnySaga } from "../core/saga.ts";
 import { aboutMessage } from "../core/log.ts";
-import type { Outcome, Told } from "../core/message.ts";
-import type { Head } from "../store/engine.ts";
+import type { Outcome } from "../core/message.ts";
 import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
+import type { Recorder } from "./recorder.ts";
 import { rolledBack, SagaTurn, type SagaTurnResult } from "./saga_turn.ts";
 import { runTurn, type TurnInput, type TurnResult, type TurnWorld } from "./turn.ts";
-import type { World } from "./shard.ts";
-import type { Timers } from "./timers.ts";
+import type { World } from "./world.ts";
 
 /** What the dispatcher needs of its shard. */
 export interface DispatcherOwner {
@@ -20,16 +19,13 @@ export interface DispatcherOwner {
   readonly shard: number;
   readonly committer: Committer;
   readonly outgoing: Outgoing;
-  readonly timers: Timers;
-  activation(actor: string): Activation;
+  readonly recorder: Recorder;
   load(activation: Activation): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
   /** A message has left its mailbox. */
   left(): void;
 }
-
-const ERROR_CHARS_MAX = 2_000;
 
 /**
  * Takes messages out of mailboxes, one turn after the other, and lets what each turn changes join the open
@@ -39,19 +35,14 @@ const ERROR_CHARS_MAX = 2_000;
  * 1. One actor has one turn at a time, in mailbox order; actors take turns.
  * 2. A turn that fails changes nothing, and takes no position.
  * 3. A message leaves its mailbox only when it is done, rejected or dead.
- * 4. The times that turns see never decrease within a shard.
  */
 export class Dispatcher {
   #ready: Activation[] = [];
   #running = false;
   #stopped = false;
-  #position: number;
-  #messageSeq: number;
-  #lastAt: number;
-  #durablePosition: number;
   readonly #turnWorld: { -readonly [K in keyof TurnWorld]: TurnWorld[K] };
 
-  constructor(private readonly owner: DispatcherOwner, head: Head) {
+  constructor(private readonly owner: DispatcherOwner) {
     const { ids, limits, registry } = owner.world;
     this.#turnWorld = {
       now: 0,
@@ -60,43 +51,11 @@ export class Dispatcher {
       checkRequest: (request) => void registry.parse(request),
       checkActivity: (activity, input) => void registry.parseActivity(activity, input),
     };
-    this.#position = this.#durablePosition = head.position;
-    this.#messageSeq = head.messageSeq;
-    this.#lastAt = Math.max(head.at, owner.world.clock.now());
   }
 
-  /** Position of the newest event on disk. */
-  get durablePosition(): number {
-    return this.#durablePosition;
-  }
-
-  /** Goes on from a head, after a commit was lost. */
-  reset(head: Head): void {
+  /** Forgets who is ready: all activations are dropped. */
+  reset(): void {
     this.#ready = [];
-    this.#position = this.#durablePosition = head.position;
-    this.#messageSeq = head.messageSeq;
-  }
-
-  /** Lets a message's row be written, or written again, with the open commit. */
-  store(entry: Entry): void {
-    const { open } = this.owner.committer;
-    if (entry.seq === 0) entry.seq = ++this.#messageSeq;
-    if (!entry.stored) {
-      open.turns++;
-      open.bytes += ENTRY_CHARS + entry.inputJson.length;
-      open.releases.push({
-        durable: () => {
-          entry.stored = true;
-          // With an outcome, its own release follows, in this commit or in a later one.
-          if (!entry.outcome) { for (const waiter of entry.waiters.slice()) waiter.admitted(); }
-        },
-        lost: (error) => {
-          for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-        },
-      });
-    }
-    open.entries.add(entry);
-    this.owner.committer.flushSoon();
   }
 
   /** Gives an activation its turn when it has something ready, now if nothing else runs. */
@@ -147,17 +106,6 @@ export class Dispatcher {
     }
   }
 
-  /** To be called for each commit, before its releases' callers look at anything. */
-  committed(events: number): void {
-    this.#durablePosition += events;
-  }
-
-  /** The time, which never goes back, even when the clock does. */
-  now(): number {
-    this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());
-    return this.#lastAt;
-  }
-
   #handle(activation: Activation, entry: Entry): void {
     const { message } = entry;
     const { world, shard } = this.owner;
@@ -168,14 +116,14 @@ export class Dispatcher {
     if (message.expectedVersion !== null && !isExpected(message.expectedVersion, activation.version)) {
       return this.#unexpectedVersion(activation, entry, message.expectedVersion);
     }
-    this.#turnWorld.now = this.now();
+    this.#turnWorld.now = this.owner.recorder.now();
     if (message.expiresAt !== null && this.#turnWorld.now >= message.expiresAt) {
       return this.#settle(activation, entry, {
         status: "rejected",
         rejection: "expired",
         details: { expiresAt: message.expiresAt },
         version: activation.version,
-        position: this.#position,
+        position: this.owner.recorder.position,
       });
     }
     world.observer?.began?.(message, shard, entry.attempts + 1);
@@ -210,7 +158,7 @@ export class Dispatcher {
   #takeSagaTurn(activation: Activation, entry: Entry, result: SagaTurnResult): void {
     activation.phase = "live";
     activation.result = undefined;
-    this.#turnWorld.now = this.now();
+    this.#turnWorld.now = this.owner.recorder.now();
     const isTaken = result.kind !== "stopped" && this.#take(activation, entry, result);
     // What it did to the journal and the run counts for nothing.
     if (!isTaken) activation.state = rolledBack(activation.state, activation.version);
@@ -246,7 +194,7 @@ export class Dispatcher {
         rejection: result.rejection,
         ...(result.details === undefined ? {} : { details: result.details }),
         version: activation.version,
-        position: this.#position,
+        position: this.owner.recorder.position,
       });
       return true;
     }
@@ -257,148 +205,20 @@ export class Dispatcher {
       this.#failed(activation, entry, error);
       return false;
     }
-    this.#record(activation, entry, result, snapshot);
+    this.owner.recorder.turn(activation, entry, result, snapshot, this.#turnWorld.now);
     this.#settle(activation, entry, {
       status: "done",
       reply: result.reply,
       version: activation.version,
-      position: this.#position,
+      position: this.owner.recorder.position,
     });
     return true;
-  }
-
-  /** Lets the events, sends and snapshot of a turn join the open commit. */
-  #record(
-    activation: Activation,
-    entry: Entry,
-    result: TurnResult & { kind: "done" },
-    snapshot: string | undefined,
-  ): void {
-    const { committer } = this.owner;
-    const { open } = committer;
-    const { message } = entry;
-    const correlationId = message.correlationId === message.id ? null : message.correlationId;
-    let version = activation.version;
-    for (const event of result.events) {
-      open.events.push([
-        ++this.#position,
-        activation.name,
-        ++version,
-        event.type,
-        event.schemaVersion,
-        event.json,
-        this.#turnWorld.now,
-        message.id,
-        correlationId,
-        message.causationId,
-      ]);
-      open.bytes += event.json.length;
-    }
-    activation.state = result.state;
-    activation.version = version;
-    if (result.events.length > 0) activation.dirtyCommit = committer.openIndex;
-    if (snapshot !== undefined) {
-      activation.snapshotVersion = version;
-      open.snapshots.push([activation.name, version, activation.actor?.fingerprint ?? "", snapshot]);
-      open.bytes += snapshot.length;
-    }
-    if (entry.durable || entry.named) open.bytes += result.replyChars + entry.inputJson.length;
-    for (const send of result.sends) this.owner.outgoing.send(send, message, this.#turnWorld.now);
-    for (const change of result.timers) this.owner.timers.change(activation.name, change, message);
   }
 
   /** A message is done or rejected: it leaves its mailbox, and its callers are told once that is on disk. */
   #settle(activation: Activation, entry: Entry, outcome: Outcome): void {
     this.#leave(activation);
-    this.#conclude(entry, outcome);
-  }
-
-  #conclude(entry: Entry, outcome: Outcome): void {
-    const { committer } = this.owner;
-    entry.outcome = outcome;
-    entry.status = outcome.status;
-    entry.handledAt = this.now();
-    entry.nextAttemptAt = null;
-    if (entry.durable || entry.named) {
-      if (entry.seq === 0) entry.seq = ++this.#messageSeq;
-      committer.open.entries.add(entry);
-    }
-    const { open } = committer;
-    open.turns++;
-    open.releases.push({
-      durable: () => {
-        this.owner.settled(entry);
-        this.owner.world.observer?.settled?.(entry.message, outcome.status);
-        for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
-      },
-      lost: (error) => {
-        for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-      },
-    });
-    this.#tell(entry, outcome);
-    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, outcome.status);
-    committer.flushSoon();
-  }
-
-  /** An attempt of an activity begins. */
-  beganWork(entry: Entry): void {
-    this.owner.world.observer?.began?.(entry.message, this.owner.shard, entry.attempts);
-  }
-
-  /** An attempt of an activity does not count. */
-  tookBackWork(entry: Entry): void {
-    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying");
-  }
-
-  /** An activity is done. */
-  settleWork(entry: Entry, output: unknown): void {
-    this.owner.left();
-    this.#conclude(entry, { status: "done", reply: output, version: 0, position: this.#position });
-  }
-
-  /** An activity was not performed in time. */
-  expireWork(entry: Entry): void {
-    this.owner.left();
-    const { expiresAt } = entry.message;
-    this.#conclude(entry, {
-      status: "rejected",
-      rejection: "expired",
-      details: { expiresAt },
-      version: 0,
-      position: this.#position,
-    });
-  }
-
-  /** An attempt of an activity has failed. @param delayMs Until the next one; undefined where there is none. */
-  failWork(entry: Entry, error: unknown, delayMs: number | undefined): void {
-    this.#note(entry, error);
-    if (delayMs === undefined) {
-      this.owner.left();
-      return this.#bury(entry, error);
-    }
-    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying", error);
-    entry.nextAttemptAt = this.now() + delayMs;
-    this.store(entry);
-  }
-
-  /** Lets who asked for it be told what became of a message. */
-  #tell(entry: Entry, outcome: Outcome | { status: "dead"; error: unknown }): void {
-    const { message } = entry;
-    if (!message.replyTo) return;
-    const common = { id: message.id, context: message.replyTo.context };
-    const told: Told = outcome.status === "done"
-      ? { ...common, output: outcome.reply }
-      : outcome.status === "dead"
-      ? { ...common, error: { code: "dead-letter", message: clip(errorMessage(outcome.error)) } }
-      : {
-        ...common,
-        error: {
-          code: outcome.rejection,
-          message: `${message.actor} rejected ${message.command}: ${outcome.rejection}`,
-          ...(outcome.details === undefined ? {} : { details: outcome.details }),
-        },
-      };
-    this.owner.outgoing.tell(message.replyTo, told, message, this.now());
+    this.owner.recorder.conclude(entry, outcome);
   }
 
   #unexpectedVersion(activation: Activation, entry: Entry, expected: string): void {
@@ -409,7 +229,7 @@ export class Dispatcher {
         rejection: "version-mismatch",
         details: { expected, version },
         version,
-        position: this.#position,
+        position: this.owner.recorder.position,
       });
     }
     const error = new FolioError(
@@ -420,7 +240,12 @@ export class Dispatcher {
     this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "rejected", error);
     // The version may not be on disk yet, and whoever is told of it will rely on it.
     this.#leave(activation);
-    entry.outcome = { status: "rejected", rejection: error.code, version, position: this.#position };
+    entry.outcome = {
+      status: "rejected",
+      rejection: error.code,
+      version,
+      position: this.owner.recorder.position,
+    };
     const tell = (told: FolioError) => {
       this.owner.settled(entry);
       for (const waiter of entry.waiters.splice(0)) waiter.failed(told);
@@ -448,15 +273,15 @@ export class Dispatcher {
     }
     const policy = activation.actor?.retry;
     entry.attempts++;
-    this.#note(entry, error);
+    this.owner.recorder.note(entry, error);
     if (!policy || entry.attempts >= policy.attemptsMax) {
       this.#leave(activation);
-      return this.#bury(entry, error);
+      return this.owner.recorder.bury(entry, error);
     }
     const delayMs = backoffMs(policy, entry.attempts, world.ids.random());
     entry.status = "retrying";
-    entry.nextAttemptAt = this.now() + delayMs;
-    this.store(entry);
+    entry.nextAttemptAt = this.owner.recorder.now() + delayMs;
+    this.owner.recorder.store(entry);
     world.observer?.ended?.(message, shard, "retrying", error);
     this.#hold(activation, delayMs);
     world.log("warn", "Handler failed, will be tried again", {
@@ -464,31 +289,6 @@ export class Dispatcher {
       attempt: entry.attempts,
       error: errorMessage(error),
     });
-  }
-
-  #note(entry: Entry, error: unknown): void {
-    entry.failures.push({ attempt: entry.attempts, at: this.now(), error: clip(errorMessage(error)) });
-  }
-
-  /** A message has used up its attempts: it becomes a dead letter. */
-  #bury(entry: Entry, error: unknown): void {
-    const { message } = entry;
-    entry.status = "dead";
-    entry.nextAttemptAt = null;
-    this.store(entry);
-    this.#tell(entry, { status: "dead", error });
-    this.owner.world.observer?.ended?.(message, this.owner.shard, "dead", error);
-    this.owner.world.log("error", "Message became a dead letter", {
-      shard: this.owner.shard,
-      ...aboutMessage(message),
-      attempts: entry.attempts,
-      error: errorMessage(error),
-    });
-    const durable = () => {
-      this.owner.settled(entry);
-      this.owner.world.observer?.settled?.(message, "dead");
-    };
-    this.owner.committer.open.releases.push({ durable, lost: () => {} });
   }
 
   /** Drops a message that is not kept; nothing of it is recorded. */
@@ -514,9 +314,6 @@ export class Dispatcher {
   }
 }
 
-/** What an admission counts for in a commit, beside its texts. */
-const ENTRY_CHARS = 500;
-
 /** Whether a turn failed for want of room, which the caller may be told as it is. */
 function isFull(error: unknown): error is FolioError {
   return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
@@ -533,10 +330,6 @@ function isSnapshotDue(
 
 function snapshotText(state: unknown): string {
   return JSON.stringify(state instanceof Journal ? state.toSnapshot() : state);
-}
-
-function clip(text: string): string {
-  return text.slice(0, ERROR_CHARS_MAX);
 }
 
 function isReady(activation: Activation): boolean {

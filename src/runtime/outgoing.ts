@@ -4,7 +4,7 @@ import type { Message, ReplyTo, Told } from "../core/message.ts";
 import { parseActorName } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Committer } from "./committer.ts";
-import type { World } from "./shard.ts";
+import type { World } from "./world.ts";
 import type { Send } from "./turn.ts";
 
 /** What sending needs of its shard. */

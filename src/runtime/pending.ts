@@ -19,6 +19,14 @@ export class Pending {
     this.#byId.set(id, [...others, entry]);
   }
 
+  /** Takes a place for what was read from the disk. @returns False where the message is in memory already. */
+  remember(entry: Entry): boolean {
+    // One that is still being looked up is a repeat of this one, and will be answered from the disk.
+    if (this.get(entry.message)?.ready) return false;
+    this.set(entry);
+    return true;
+  }
+
   /** Removes this entry, and not another one that has taken its place. */
   delete(entry: Entry): void {
     if (!entry.durable && !entry.named) return; // it never stood here

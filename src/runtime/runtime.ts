@@ -24,7 +24,8 @@ import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
 import { Sagas } from "./sagas.ts";
-import { Shard, type World } from "./shard.ts";
+import { Shard } from "./shard.ts";
+import type { World } from "./world.ts";
 import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
 

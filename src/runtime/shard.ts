@@ -1,46 +1,30 @@
-import type { Limits } from "../config.ts";
-import type { Clock } from "../core/clock.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { Journal } from "../core/journal.ts";
-import type { Ids } from "../core/ids.ts";
-import type { Log } from "../core/log.ts";
-import type { Observer } from "../core/observer.ts";
 import { activityNameOf } from "../core/activity.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import type { Commit } from "../store/commit.ts";
 import type { Head } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
-import { nextDeliveryAt, readMessagesById, readPending } from "../store/messages.ts";
 import { countOutbox } from "../store/outbox.ts";
 import type { ShardStore } from "../store/shard_store.ts";
-import { Activation } from "./activation.ts";
+import type { Activation } from "./activation.ts";
+import { Backlog } from "./backlog.ts";
 import { Committer, notOwner } from "./committer.ts";
 import { Directory } from "./directory.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { DueWindow } from "./due_window.ts";
 import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
-import { answerFrom, answerTwin, inProgress, Pending } from "./pending.ts";
+import { answerFrom, answerTwin, Pending } from "./pending.ts";
 import { Outgoing } from "./outgoing.ts";
+import { Recorder } from "./recorder.ts";
+import { Redriving } from "./redriving.ts";
 import { type QueueReading, readQueues } from "./queues.ts";
-import type { Registry } from "./registry.ts";
 import { Timers } from "./timers.ts";
 import type { Send } from "./turn.ts";
 import { Work } from "./work.ts";
-
-/** What all shards of a process share. */
-export interface World {
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly limits: Limits;
-  readonly log: Log;
-  readonly observer?: Observer | undefined;
-  readonly registry: Registry;
-  /** Number of the shard that an actor lives in. */
-  shardOf(actor: string): number;
-}
+import type { World } from "./world.ts";
 
 /** How a message is admitted. */
 export interface SubmitOptions {
@@ -66,7 +50,6 @@ export interface ReactorAnswer {
   readonly sends: readonly Send[];
 }
 
-const PENDING_PER_QUERY = 1_000;
 const RELOAD_DELAY_MS = 1_000;
 const ONE_MORE = { ofActor: 1, ofShard: 1 };
 
@@ -92,14 +75,16 @@ export class Shard {
 
   #state: "starting" | "open" | "recovering" | "fenced" | "closed" = "starting";
   #isDraining = false;
-  readonly #directory = new Directory();
+  readonly #directory: Directory;
   readonly #pending = new Pending();
   readonly #watched = new Map<string, Signal>();
   readonly #committer: Committer;
   readonly #dispatcher: Dispatcher;
+  readonly #recorder: Recorder;
   readonly #outgoing: Outgoing;
   #loader: Loader;
-  #delays: DueWindow<Entry>;
+  readonly #redriving: Redriving;
+  #backlog: Backlog;
   #timers: Timers;
   #depth = 0;
   #cancelSweep: () => void = () => {};
@@ -122,11 +107,12 @@ export class Shard {
         fenced: (error) => this.#stopServing("fenced", error),
         lost: (newHead) => this.#reload(newHead),
       },
-      { ...world, shard: this.number, now: () => this.#dispatcher.now() },
+      { ...world, shard: this.number, now: () => this.#recorder.now() },
       head,
     );
+    this.#directory = new Directory(world, this.#committer);
     this.#loader = this.#newLoader();
-    this.#delays = this.#newDelays(world.clock.now());
+    this.#backlog = this.#newBacklog();
     this.#outgoing = new Outgoing(
       {
         world,
@@ -140,7 +126,7 @@ export class Shard {
     );
     this.#timers = this.#newTimers();
     const timers = () => this.#timers;
-    this.#dispatcher = new Dispatcher(
+    const recorder = this.#recorder = new Recorder(
       {
         world,
         shard: this.number,
@@ -149,14 +135,33 @@ export class Shard {
         get timers() {
           return timers();
         },
-        activation: (actor) => this.#activate(actor),
-        load: (activation) => this.#loader.load(activation),
         settled: (entry) => this.#pending.delete(entry),
         left: () => this.#depth--,
       },
       head,
     );
-    this.work = new Work({ committer: this.#committer, dispatcher: this.#dispatcher });
+    this.#dispatcher = new Dispatcher({
+      world,
+      shard: this.number,
+      committer: this.#committer,
+      outgoing: this.#outgoing,
+      recorder,
+      load: (activation) => this.#loader.load(activation),
+      settled: (entry) => this.#pending.delete(entry),
+      left: () => this.#depth--,
+    });
+    this.work = new Work({ committer: this.#committer, recorder });
+    this.#redriving = new Redriving({
+      world,
+      store,
+      committer: this.#committer,
+      recorder,
+      pending: this.#pending,
+      checkServing: () => this.#checkServing(),
+      whyFull: (actor) => this.#whyFull(actor, ONE_MORE),
+      unavailable: (cause) => this.#unavailable(cause),
+      enqueue: (entry) => this.#enqueue(entry),
+    });
   }
 
   /**
@@ -171,7 +176,7 @@ export class Shard {
     // What was pending has had its turns meanwhile, whose commit may have been lost or fenced.
     if (shard.#state === "starting") shard.#state = "open";
     shard.#dispatcher.run();
-    shard.#sweep();
+    shard.#cancelSweep = shard.#directory.startSweeping();
     return shard;
   }
 
@@ -196,7 +201,7 @@ export class Shard {
 
   /** Position of the newest event on disk. */
   get durablePosition(): number {
-    return this.#dispatcher.durablePosition;
+    return this.#recorder.durablePosition;
   }
 
   /**
@@ -222,7 +227,7 @@ export class Shard {
     }
     const isDelayed = message.deliverAt > Math.max(message.enqueuedAt, this.world.clock.now());
     // Mailboxes are read back in the order of this time, which must not go back when the clock does.
-    const deliverAt = isDelayed ? message.deliverAt : Math.max(message.deliverAt, this.#dispatcher.now());
+    const deliverAt = isDelayed ? message.deliverAt : Math.max(message.deliverAt, this.#recorder.now());
     const admitted = deliverAt === message.deliverAt ? message : { ...message, deliverAt };
     const entry = new Entry(admitted, options.durable, options.named, options.parsedInput);
     entry.delayed = isDelayed;
@@ -232,9 +237,9 @@ export class Shard {
     if (options.named) {
       entry.ready = false;
       this.#loader.find(entry);
-    } else if (options.durable) this.#dispatcher.store(entry);
+    } else if (options.durable) this.#recorder.store(entry);
     if (!entry.delayed) this.#enqueue(entry);
-    else if (entry.ready) this.#delay(entry);
+    else if (entry.ready) this.#backlog.delay(entry);
     return entry;
   }
 
@@ -243,13 +248,13 @@ export class Shard {
     if (entry.durable || entry.outcome) return;
     entry.durable = true;
     this.#pending.set(entry);
-    if (entry.ready) this.#dispatcher.store(entry);
+    if (entry.ready) this.#recorder.store(entry);
   }
 
   /** The actor's present state, once all of it is on disk. */
   async read(actor: string): Promise<{ state: unknown; version: number; stopped?: string | undefined }> {
     this.#checkServing();
-    const activation = this.#activate(actor);
+    const activation = this.#directory.activate(actor);
     // At once, since the next turn changes the state of a saga in place.
     const look = () => {
       const { state, version, stopped, dirtyCommit, loadError } = activation;
@@ -296,43 +301,14 @@ export class Shard {
     });
   }
 
-  /**
-   * Puts a dead letter back into its mailbox, at the end, with its attempts forgotten.
-   *
-   * @param input An edited input, already checked; undefined for the one it has.
-   * @throws {FolioError} `message-in-progress` when somebody else is at it; or as `submit` does.
-   */
-  async redrive(record: MessageRecord, input: unknown): Promise<void> {
-    const at = this.world.clock.now();
-    const edited = input === undefined ? {} : { input };
-    const entry = await this.#reserve(record, { ...edited, deliverAt: at, nextAttemptAt: null });
-    const full = this.#whyFull(record.actor, ONE_MORE);
-    if (full) {
-      this.#pending.delete(entry);
-      throw full;
-    }
-    if (input !== undefined && entry.originalInput === undefined) entry.originalInput = record.input;
-    entry.status = "queued";
-    entry.attempts = 0;
-    entry.seq = 0;
-    entry.failures.push({
-      attempt: 0,
-      at,
-      error: input === undefined ? "redriven" : "redriven with edited input",
-    });
-    this.#dispatcher.store(entry);
-    this.#enqueue(entry);
-    await this.#committer.flushed();
+  /** Puts a dead letter back. @throws {FolioError} As `Redriving.redrive` does. */
+  redrive(record: MessageRecord, input: unknown): Promise<void> {
+    return this.#redriving.redrive(record, input);
   }
 
-  /** Marks a dead letter as dealt with: it leaves the list, and is forgotten after its retention. */
-  async discard(record: MessageRecord): Promise<void> {
-    const entry = await this.#reserve(record, {});
-    entry.handledAt = this.world.clock.now();
-    entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
-    this.#dispatcher.store(entry);
-    await this.#committer.flushed();
-    this.#pending.delete(entry);
+  /** Ends a dead letter. */
+  discard(record: MessageRecord): Promise<void> {
+    return this.#redriving.discard(record);
   }
 
   /** Forgets outbox entries that have arrived. */
@@ -353,7 +329,7 @@ export class Shard {
     this.#checkServing();
     const full = this.#outgoing.whyNoRoom(answers.flatMap(({ sends }) => sends));
     if (full) throw full;
-    const at = this.#dispatcher.now();
+    const at = this.#recorder.now();
     for (const { event, sends } of answers) {
       const cause = { id: event.messageId, correlationId: event.correlationId, traceparent: null };
       for (const [index, send] of sends.entries()) {
@@ -410,7 +386,7 @@ export class Shard {
 
   #whyFull(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined {
     const { shardDepthMax } = this.world.limits;
-    if (this.#depth + this.#delays.held + more.ofShard > shardDepthMax) {
+    if (this.#depth + this.#backlog.held + more.ofShard > shardDepthMax) {
       return new FolioError("shard-full", `Shard ${this.number} is full: ${shardDepthMax} messages wait`, {
         shard: this.number,
         depthMax: shardDepthMax,
@@ -427,55 +403,24 @@ export class Shard {
     });
   }
 
-  #activate(actor: string): Activation {
-    const now = this.world.clock.now();
-    let activation = this.#directory.get(actor);
-    if (!activation) {
-      const { type, key } = parseActorName(actor);
-      activation = new Activation(actor, key, this.world.registry.actors.get(type));
-      activation.lastUsedAt = now;
-      // Room is made before it is added: it is still idle, and would be the one to go.
-      const max = this.world.limits.activationsMax;
-      if (this.#directory.size >= max * 1.1) this.#passivate(max);
-      this.#directory.add(activation);
-    } else this.#directory.touch(activation, now);
-    return activation;
-  }
-
-  #passivate(max: number): void {
-    this.#directory.passivate({
-      max,
-      usedBefore: this.world.clock.now() - this.world.limits.passivateAfterMs,
-      durableCommit: this.#committer.durableIndex,
-    });
-  }
-
-  #sweep(): void {
-    this.#cancelSweep = this.world.clock.after(this.world.limits.passivateAfterMs / 4, () => {
-      this.#passivate(this.world.limits.activationsMax);
-      this.#sweep();
-    });
-  }
-
   #enqueue(entry: Entry): void {
     if (activityNameOf(entry.message.actor) !== undefined) {
       this.#depth++;
       return this.work.add(entry);
     }
-    const activation = this.#activate(entry.message.actor);
+    const activation = this.#directory.activate(entry.message.actor);
     activation.mailbox.push(entry);
     this.#depth++;
     this.#dispatcher.schedule(activation);
   }
 
-  /** Leaves an admitted message to its time. */
-  #delay(entry: Entry): void {
-    if (this.#delays.add(entry)) return;
-    entry.waiters.push({
-      wantsOutcome: false,
-      handled: () => {},
-      failed: () => {},
-      admitted: () => this.#pending.delete(entry),
+  #newBacklog(): Backlog {
+    return new Backlog({
+      world: this.world,
+      store: this.store,
+      committer: this.#committer,
+      pending: this.#pending,
+      enqueue: (entry) => this.#enqueue(entry),
     });
   }
 
@@ -485,40 +430,9 @@ export class Shard {
       store: this.store,
       committer: this.#committer,
       outgoing: this.#outgoing,
-      now: () => this.#dispatcher.now(),
+      now: () => this.#recorder.now(),
       failed: (error) => this.world.log("error", "Timers cannot be read", { error: errorMessage(error) }),
     });
-  }
-
-  /** @param from What was due by then stands in the mailboxes. */
-  #newDelays(from: number): DueWindow<Entry> {
-    const delays: DueWindow<Entry> = new DueWindow<Entry>(this.world.clock, this.world.limits.delayWindowMs, {
-      keyOf: ({ message, seq }) => ({ at: message.deliverAt, order: seq }),
-      read: async ({ after, upTo, limit }) => {
-        await this.#committer.flushed();
-        const page = { after: { deliverAt: after.at, seq: Number(after.order) }, deliverBefore: upTo, limit };
-        const records = await readPending(this.store.database, this.number, page);
-        const entries = records.map((record) => Entry.fromRecord(record));
-        // What was read for a memory that has been dropped since must not stand in the way of the new one.
-        if (delays !== this.#delays) return { items: [], reached: undefined };
-        const items = entries.filter((entry) => this.#remember(entry));
-        const last = records.length === limit ? records.at(-1) : undefined;
-        return { items, reached: last && { at: last.deliverAt, order: last.seq } };
-      },
-      next: (after) => nextDeliveryAt(this.store.database, after),
-      due: (entry) => this.#enqueue(entry),
-      failed: (error) =>
-        this.world.log("error", "Delayed messages cannot be read", { error: errorMessage(error) }),
-    }, { at: from, order: Number.MAX_SAFE_INTEGER });
-    return delays;
-  }
-
-  /** @returns False where the message is in memory already. */
-  #remember(entry: Entry): boolean {
-    // One that is still being looked up is a repeat of this one, and will be answered from the disk.
-    if (this.#pending.get(entry.message)?.ready) return false;
-    this.#pending.set(entry);
-    return true;
   }
 
   #newLoader(): Loader {
@@ -537,14 +451,14 @@ export class Shard {
     if (entry.isAbandoned) return;
     entry.ready = true;
     if (!earlier) {
-      if (entry.durable) this.#dispatcher.store(entry);
-      if (entry.delayed) this.#delay(entry);
+      if (entry.durable) this.#recorder.store(entry);
+      if (entry.delayed) this.#backlog.delay(entry);
     } else {
       this.#pending.delete(entry);
       this.#unqueue(entry);
       for (const waiter of entry.waiters.splice(0)) answerFrom(earlier, entry.message, waiter);
     }
-    this.#dispatcher.schedule(this.#activate(entry.message.actor));
+    this.#dispatcher.schedule(this.#directory.activate(entry.message.actor));
   }
 
   #unqueue(entry: Entry): void {
@@ -580,7 +494,7 @@ export class Shard {
 
   #onCommitted(events: readonly EventRow[], outbox: number): void {
     const after = this.durablePosition;
-    this.#dispatcher.committed(events.length);
+    this.#recorder.committed(events.length);
     if (events.length > 0 && !this.committed.isEmpty) {
       const types = new Set<string>();
       let [prefix, seen] = ["", ""];
@@ -597,33 +511,10 @@ export class Shard {
     if (outbox > 0) this.outboxFilled.emit();
   }
 
-  /** Takes a dead letter, so that nobody else does anything about it meanwhile. */
-  async #reserve(record: MessageRecord, changes: Partial<MessageRecord>): Promise<Entry> {
-    this.#checkServing();
-    const place = Entry.fromRecord(record);
-    if (!this.#remember(place)) throw inProgress(record.id);
-    try {
-      // The record may be older than what has been done about it since.
-      const found = await readMessagesById(this.store.database, this.number, record.id);
-      const now = found.find(({ actor }) => actor === record.actor);
-      if (now?.status !== "dead" || now.handledAt !== null) {
-        throw new FolioError("unknown-message", `Message ${record.id} is no dead letter`, { id: record.id });
-      }
-      this.#checkServing();
-      if (this.#pending.get(record) !== place) throw this.#unavailable();
-      const entry = Entry.fromRecord({ ...now, ...changes });
-      this.#pending.set(entry);
-      return entry;
-    } catch (error) {
-      this.#pending.delete(place);
-      throw error instanceof FolioError ? error : this.#unavailable(error);
-    }
-  }
-
   /** Drops all memory, telling whoever waits. */
   #forget(error: FolioError): void {
     this.#loader.stop();
-    this.#delays.stop();
+    this.#backlog.stop();
     this.#timers.stop();
     this.work.clear(this.#state !== "recovering");
     for (const entry of this.#pending.values()) {
@@ -645,12 +536,13 @@ export class Shard {
     if (this.#state === "open" || this.#state === "starting") this.#state = "recovering";
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
-    this.#delays = this.#newDelays(this.world.clock.now());
+    this.#backlog = this.#newBacklog();
     this.#timers = this.#newTimers();
     while (this.#state === "recovering") {
       try {
         this.#outgoing.reset(head, await countOutbox(this.store.database));
-        this.#dispatcher.reset(head);
+        this.#recorder.reset(head);
+        this.#dispatcher.reset();
         await this.#loadPending();
         break;
       } catch (error) {
@@ -670,31 +562,10 @@ export class Shard {
     else this.world.log("error", error.message, { shard: this.number });
   }
 
-  async #readPending(deliverBefore: number): Promise<Entry[]> {
-    const entries: Entry[] = [];
-    let cursor = { deliverAt: -1, seq: 0 };
-    while (true) {
-      const page = { after: cursor, deliverBefore, limit: PENDING_PER_QUERY };
-      const records = await readPending(this.store.database, this.number, page);
-      for (const record of records) entries.push(Entry.fromRecord(record));
-      const last = records.at(-1);
-      if (!last || records.length < PENDING_PER_QUERY) return entries;
-      cursor = { deliverAt: last.deliverAt, seq: last.seq };
-    }
-  }
-
-  /** Fills the mailboxes with what is due, and holds what is due soon. */
+  /** Fills the mailboxes, and holds what is due soon. */
   async #loadPending(): Promise<void> {
-    const now = this.#dispatcher.now();
-    this.#delays.stop();
-    const delays = this.#delays = this.#newDelays(now);
     const timers = this.#timers;
-    for (const entry of await this.#readPending(now)) {
-      if (this.#remember(entry)) this.#enqueue(entry);
-    }
-    // These, and not those of a loading that has begun meanwhile.
-    await delays.runOnce();
-    delays.start();
+    await this.#backlog.load(this.#recorder.now());
     await timers.start();
   }
 }

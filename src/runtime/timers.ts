@@ -4,7 +4,7 @@ import { nextTimerAt, readTimers, type Timer, timerKey } from "../store/timers.t
 import type { Committer } from "./committer.ts";
 import { type DueKey, type DuePage, DueWindow } from "./due_window.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { World } from "./shard.ts";
+import type { World } from "./world.ts";
 import type { TimerChange } from "./turn.ts";
 
 /** What timers need of their shard. */

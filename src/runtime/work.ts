@@ -1,13 +1,13 @@
 import { parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import type { Committer } from "./committer.ts";
-import type { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./mailbox.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** What the work of a shard needs of it. */
 export interface WorkOwner {
   readonly committer: Committer;
-  readonly dispatcher: Dispatcher;
+  readonly recorder: Recorder;
 }
 
 /**
@@ -74,8 +74,8 @@ export class Work {
     entry.attempts++;
     entry.status = "retrying";
     entry.nextAttemptAt = leaseUntil;
-    this.owner.dispatcher.beganWork(entry);
-    this.owner.dispatcher.store(entry);
+    this.owner.recorder.beganWork(entry);
+    this.owner.recorder.store(entry);
     return this.owner.committer.flushed();
   }
 
@@ -88,23 +88,23 @@ export class Work {
     if (!this.has(entry)) return Promise.resolve();
     entry.attempts--;
     entry.status = entry.attempts === 0 ? "queued" : "retrying";
-    entry.nextAttemptAt = delayMs > 0 ? this.owner.dispatcher.now() + delayMs : null;
-    this.owner.dispatcher.tookBackWork(entry);
-    this.owner.dispatcher.store(entry);
+    entry.nextAttemptAt = delayMs > 0 ? this.owner.recorder.now() + delayMs : null;
+    this.owner.recorder.tookBackWork(entry);
+    this.owner.recorder.store(entry);
     return this.owner.committer.flushed();
   }
 
   /** Records what an activity gave. No-op when it is too late. Resolves when that is on disk. */
   done(entry: Entry, output: unknown): Promise<void> {
     if (!this.#entries.delete(entry)) return Promise.resolve();
-    this.owner.dispatcher.settleWork(entry, output);
+    this.owner.recorder.settleWork(entry, output);
     return this.owner.committer.flushed();
   }
 
   /** Records that it is too late to perform it. */
   expired(entry: Entry): Promise<void> {
     if (!this.#entries.delete(entry)) return Promise.resolve();
-    this.owner.dispatcher.expireWork(entry);
+    this.owner.recorder.expireWork(entry);
     return this.owner.committer.flushed();
   }
 
@@ -116,7 +116,7 @@ export class Work {
   failed(entry: Entry, error: unknown, delayMs: number | undefined): Promise<void> {
     if (!this.has(entry)) return Promise.resolve();
     if (delayMs === undefined) this.#entries.delete(entry);
-    this.owner.dispatcher.failWork(entry, error, delayMs);
+    this.owner.recorder.failWork(entry, error, delayMs);
     return this.owner.committer.flushed();
   }
 

@@ -72,6 +72,8 @@ export const defaultLimits = {
   alertActivityAgeMsMax: 300_000,
   /** The circuit of an activity may be open for so long. */
   alertCircuitOpenMsMax: 60_000,
+  /** A promise that was left rejected is told of for so long after the latest one. */
+  alertStrayMs: 300_000,
   /** Webhooks; beyond it 409 `too-many-webhooks`. */
   webhooksMax: 100,
   /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
 import { createConsole } from "./console/console.tsx";
 import { errorMessage } from "./core/errors.ts";
+import type { Log } from "./core/log.ts";
 import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
@@ -37,7 +38,9 @@ async function serve(config: Config): Promise<void> {
     webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
     observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
+    survivesStrayRejections: true,
   });
+  endOnUncaught(log);
   const app = createApp(runtime, { token: config.token, shedsLoad: true });
   const consoleApp = createConsole(runtime, { token: config.token, api: app });
   // By the text of the URL: commands, which are many, pay nothing more for it.
@@ -83,6 +86,22 @@ function listen(
       cause: error,
     });
   }
+}
+
+/**
+ * After an exception that nothing caught (a module's timer, a bug of ours), what is in memory may be anything.
+ * The process ends at once; the next one goes on from the disk, where all that was acknowledged is.
+ */
+function endOnUncaught(log: Log): void {
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    const { error } = event;
+    log("error", "Uncaught exception: this process ends", {
+      error: error === undefined ? event.message : errorMessage(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    Deno.exit(1);
+  });
 }
 
 async function loadModules(path: string): Promise<readonly AnyModule[]> {

@@ -7,6 +7,7 @@ import type { ActivityProgress } from "../runtime/activity_status.ts";
 import type { Entry } from "../runtime/mailbox.ts";
 import { checkJson } from "../runtime/turn.ts";
 import { isLatestInDoubt, type Work } from "../runtime/work.ts";
+import { runAttemptAt } from "./attempt_context.ts";
 
 /** An entry, and the work of the shard that it is of. */
 export interface Job {
@@ -95,7 +96,7 @@ export class Attempt {
     this.#startedAt = clock.now();
     this.#extend();
     this.#awaitLease();
-    this.#run(activity, input).then(
+    runAttemptAt(this.job.entry.message, () => this.#run(activity, input)).then(
       (output) => this.#finish({ kind: "done", output }),
       (error) => this.#finish({ kind: "failed", error }),
     );
@@ -114,11 +115,10 @@ export class Attempt {
       if (given !== undefined) return this.#parse(activity, given);
       if (this.end) return undefined;
     }
+    const { message } = this.job.entry;
     const run = () => activity.run(input, this.#context(id));
-    return this.#parse(
-      activity,
-      await (this.options.observer?.around?.(this.job.entry.message, run) ?? run()),
-    );
+    const given = this.options.observer?.around?.(message, run) ?? run();
+    return this.#parse(activity, await given);
   }
 
   #context(idempotencyKey: string): ActivityContext {

@@ -93,7 +93,10 @@ export const defaultLimits = {
   webhookPausedMs: 60_000,
   /** How long a secret that was replaced still signs, too. */
   webhookSecretOverlapMs: 86_400_000,
-  /** From SIGTERM to the end of the process. */
+  /**
+   * From SIGTERM to the end of the process. After half of it, activities that still run are told to stop; after
+   * four fifths, what still goes on is given up.
+   */
   drainMsMax: 10_000,
 };
 

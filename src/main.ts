@@ -63,12 +63,17 @@ async function serve(config: Config): Promise<void> {
 
   const { drainMsMax } = runtime.limits;
   const inTime = await withDeadline(drainMsMax * 0.8, async () => {
-    await runtime.drain();
-    await server.shutdown();
-    await runtime.activities.idle();
+    const served = runtime.drain().then(() => server.shutdown());
+    const { activities } = runtime;
+    const isIdle = await withDeadline(drainMsMax * 0.5, () => activities.idle());
+    if (!isIdle) activities.interrupt();
+    await Promise.all([served, activities.idle()]);
   });
   await withDeadline(drainMsMax * 0.2, () => runtime[Symbol.asyncDispose]());
-  log("info", inTime ? "Stopped" : "Stopped; what was not handled in time stays in its mailbox");
+  log(
+    "info",
+    inTime ? "Stopped" : "Stopped; what was not done in time is kept, and goes on with the next process",
+  );
   Deno.exit(0);
 }
 

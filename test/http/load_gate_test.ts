@@ -83,7 +83,7 @@ class Thread {
 function arrivals(perSecond: number, from: number, to: number, seed = 1): number[] {
   const { random } = seededIds(seed);
   const times: number[] = [];
-  for (let at = from; at < to; at -= Math.log(1 - random()) * 1_000 / perSecond) times.push(at);
+  for (let at = from; at < to; at += -Math.log(1 - random()) * 1_000 / perSecond) times.push(at);
   return times;
 }
 

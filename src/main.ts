@@ -29,6 +29,8 @@ if (import.meta.main) {
 
 async function serve(config: Config): Promise<void> {
   const log = createLog({ level: config.log, isTerminal: Deno.stdout.isTerminal(), write: console.log });
+  await checkCommas("FOLIO_DATA", config.data, ["read", "write"]);
+  await checkCommas("FOLIO_MODULES", config.modules, ["read"]);
   const modules = await loadModules(config.modules);
   const runtime = await createRuntime({
     modules,
@@ -75,6 +77,25 @@ async function serve(config: Config): Promise<void> {
     inTime ? "Stopped" : "Stopped; what was not done in time is kept, and goes on with the next process",
   );
   Deno.exit(0);
+}
+
+/** Deno takes a comma in `--allow-read` and `--allow-write` for the end of a path, and refuses what is behind it. */
+async function checkCommas(
+  variable: string,
+  path: string,
+  needed: readonly ("read" | "write")[],
+): Promise<void> {
+  if (!path.includes(",") || /^[a-z]{2,}:/i.test(path)) return; // a URL is no path
+  for (const name of needed) {
+    const { state } = await Deno.permissions.query({ name, path });
+    if (state === "granted") continue;
+    const why = `Deno's permissions, which are lists with commas, do not let it be ${
+      name === "read" ? "read" : "written"
+    }`;
+    throw new ConfigError(
+      `Cannot use ${variable} ${path}: it has a comma, and ${why}. Use a path without one`,
+    );
+  }
 }
 
 function listen(

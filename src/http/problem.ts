@@ -90,6 +90,17 @@ export function statusOf(error: unknown): number {
   return problems[code][0];
 }
 
+/** Codes of all problems, with their statuses. */
+export const problemStatuses: ReadonlyMap<string, number> = new Map(
+  Object.entries(problems).map(([code, [status]]) => [code, status]),
+);
+
+/** Whether a problem response says when to come again. */
+export function saysWhenToRetry(code: ErrorCode): boolean {
+  return code !== "rejected" && !finalConflicts.has(code) &&
+    retryAfterSeconds[problems[code][0]] !== undefined;
+}
+
 /** A JSON response. */
 export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
   return respond(status, JSON.stringify(body), "application/json", headers);
@@ -111,7 +122,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || finalConflicts.has(known.code) ? undefined : retryAfterSeconds[status];
+  const retryAfter = saysWhenToRetry(known.code) ? retryAfterSeconds[status] : undefined;
   return respond(status, JSON.stringify(body), "application/problem+json", {
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
     ...(status === 401 ? { "www-authenticate": 'Bearer realm="folio"' } : {}),

@@ -28,6 +28,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
   "too-many-webhooks": [409, "Too many webhooks"],
   "already-started": [409, "Saga was started with another input"],
+  "saga-gone-on": [409, "Saga has gone on without this step"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -55,6 +56,7 @@ const finalConflicts: ReadonlySet<ErrorCode> = new Set([
   "already-started",
   "ambiguous-message",
   "partial-rebuild-refused",
+  "saga-gone-on",
   "too-many-webhooks",
 ]);
 

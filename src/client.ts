@@ -24,6 +24,7 @@ import { askQuery, kebabCase, laterOf, type QueryOptions } from "./client/projec
 import { findMessage, followEvents, readEvents, readState } from "./client/reads.ts";
 import { sagaClient } from "./client/sagas.ts";
 import { Transport } from "./client/transport.ts";
+import { webhooksClient } from "./client/webhooks.ts";
 import type {
   Client,
   ClientOptions,
@@ -56,6 +57,14 @@ export type {
   SendOptions,
   StateOptions,
 } from "./client/types.ts";
+
+export type {
+  WebhookDelivery,
+  WebhookInfo,
+  WebhookOptions,
+  WebhooksClient,
+  WebhookTest,
+} from "./client/webhooks.ts";
 
 /**
  * A client of the server at `url`.
@@ -101,6 +110,7 @@ function clientAfter(transport: Transport, token: string): object {
   // Not among what is listed, like everything that is made of a name.
   Object.defineProperty(methods, "projections", { value: projections(transport, token) });
   Object.defineProperty(methods, "sagas", { value: sagas(transport) });
+  Object.defineProperty(methods, "webhooks", { value: webhooksClient(transport) });
   return withNames(methods, /^[a-z][a-z0-9-]*$/, (type) => (key: string) => actor(transport, type, key));
 }
 

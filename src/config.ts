@@ -72,6 +72,8 @@ export const defaultLimits = {
   alertActivityAgeMsMax: 300_000,
   /** The circuit of an activity may be open for so long. */
   alertCircuitOpenMsMax: 60_000,
+  /** A promise that was left rejected is told of for so long after the latest one. */
+  alertStrayMs: 300_000,
   /** Webhooks; beyond it 409 `too-many-webhooks`. */
   webhooksMax: 100,
   /** Deliveries of one webhook that wait in one shard; beyond it its events wait in the log. */
@@ -91,7 +93,10 @@ export const defaultLimits = {
   webhookPausedMs: 60_000,
   /** How long a secret that was replaced still signs, too. */
   webhookSecretOverlapMs: 86_400_000,
-  /** From SIGTERM to the end of the process. */
+  /**
+   * From SIGTERM to the end of the process. After half of it, activities that still run are told to stop; after
+   * four fifths, what still goes on is given up.
+   */
   drainMsMax: 10_000,
 };
 

@@ -1,17 +1,16 @@
 import { defaultLimits, type Limits } from "./config.ts";
 import { auditActor } from "./core/audit.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
-import { errorMessage } from "./core/errors.ts";
 import type { Ids } from "./core/ids.ts";
 import { type Log, silentLog } from "./core/log.ts";
 import { Observation, type ObserveOptions } from "./observe/observation.ts";
 import { Activities } from "./processors/activities.ts";
-import { StepError } from "./core/step.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
 import { QueryRunner } from "./processors/query_runner.ts";
 import { Reactors } from "./processors/reactors.ts";
 import { Relay } from "./processors/relay.ts";
+import { StrayRejections } from "./processors/stray_rejections.ts";
 import { Webhooks, type WebhooksOptions } from "./processors/webhooks.ts";
 import type { AlertMonitor, MetricsPage } from "./runtime/observation.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
@@ -30,6 +29,11 @@ export interface CreateRuntimeOptions extends StoreOptions {
   readonly observe?: ObserveOptions | false | undefined;
   /** Whether activities are performed and schedules begun (true); otherwise they wait for another process. */
   readonly performs?: boolean | undefined;
+  /**
+   * Whether a promise that a module's code leaves rejected is logged, counted and told of by an alert, instead of
+   * ending the process. False unless given: in a program that embeds Folio, that is for the program to say.
+   */
+  readonly survivesStrayRejections?: boolean | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
@@ -78,9 +82,10 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
+    const strays = new StrayRejections(runtime, options.survivesStrayRejections ?? false);
     const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
-      ...[new Relay(runtime), new Pruner(runtime), projections, reactors],
+      ...[strays, new Relay(runtime), new Pruner(runtime), projections, reactors],
       // Webhooks before activities: a delivery has to know what has become of its webhook.
       ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
@@ -95,21 +100,13 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       projections,
       reactors,
       activities,
+      strays,
       sagas: {
         names: () => runtime.registry.sagas.keys(),
         count: async (saga, status, limit) =>
           (await runtime.sagas.list(saga, { status, limit })).sagas.length,
       },
     }, { ...observe, log, limits: runtime.limits });
-    // A step of a saga may fail before the saga awaits it, which must not end the process.
-    const onUnhandled = (event: PromiseRejectionEvent) => {
-      if (!(event.reason instanceof StepError)) return;
-      event.preventDefault();
-      runtime.log("warn", "Step of a saga failed before it was awaited", {
-        error: errorMessage(event.reason),
-      });
-    };
-    globalThis.addEventListener("unhandledrejection", onUnhandled);
     let isDisposed = false;
     return Object.assign(runtime, {
       projections,
@@ -123,7 +120,6 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
         if (isDisposed) return;
         isDisposed = true;
         await watched?.stop();
-        globalThis.removeEventListener("unhandledrejection", onUnhandled);
         await Promise.all(processors.map((processor) => processor.stop()));
         await runtime.stop();
         await release();

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type Config, ConfigError, environmentNames, parseConfig } from "./config.ts";
 import { createConsole } from "./console/console.tsx";
 import { errorMessage } from "./core/errors.ts";
+import type { Log } from "./core/log.ts";
 import { createRuntime } from "./create_runtime.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
@@ -28,6 +29,8 @@ if (import.meta.main) {
 
 async function serve(config: Config): Promise<void> {
   const log = createLog({ level: config.log, isTerminal: Deno.stdout.isTerminal(), write: console.log });
+  await checkCommas("FOLIO_DATA", config.data, ["read", "write"]);
+  await checkCommas("FOLIO_MODULES", config.modules, ["read"]);
   const modules = await loadModules(config.modules);
   const runtime = await createRuntime({
     modules,
@@ -37,7 +40,9 @@ async function serve(config: Config): Promise<void> {
     webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
     observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },
+    survivesStrayRejections: true,
   });
+  endOnUncaught(log);
   const app = createApp(runtime, { token: config.token, shedsLoad: true });
   const consoleApp = createConsole(runtime, { token: config.token, api: app });
   // By the text of the URL: commands, which are many, pay nothing more for it.
@@ -60,13 +65,37 @@ async function serve(config: Config): Promise<void> {
 
   const { drainMsMax } = runtime.limits;
   const inTime = await withDeadline(drainMsMax * 0.8, async () => {
-    await runtime.drain();
-    await server.shutdown();
-    await runtime.activities.idle();
+    const served = runtime.drain().then(() => server.shutdown());
+    const { activities } = runtime;
+    const isIdle = await withDeadline(drainMsMax * 0.5, () => activities.idle());
+    if (!isIdle) activities.interrupt();
+    await Promise.all([served, activities.idle()]);
   });
   await withDeadline(drainMsMax * 0.2, () => runtime[Symbol.asyncDispose]());
-  log("info", inTime ? "Stopped" : "Stopped; what was not handled in time stays in its mailbox");
+  log(
+    "info",
+    inTime ? "Stopped" : "Stopped; what was not done in time is kept, and goes on with the next process",
+  );
   Deno.exit(0);
+}
+
+/** Deno takes a comma in `--allow-read` and `--allow-write` for the end of a path, and refuses what is behind it. */
+async function checkCommas(
+  variable: string,
+  path: string,
+  needed: readonly ("read" | "write")[],
+): Promise<void> {
+  if (!path.includes(",") || /^[a-z]{2,}:/i.test(path)) return; // a URL is no path
+  for (const name of needed) {
+    const { state } = await Deno.permissions.query({ name, path });
+    if (state === "granted") continue;
+    const why = `Deno's permissions, which are lists with commas, do not let it be ${
+      name === "read" ? "read" : "written"
+    }`;
+    throw new ConfigError(
+      `Cannot use ${variable} ${path}: it has a comma, and ${why}. Use a path without one`,
+    );
+  }
 }
 
 function listen(
@@ -83,6 +112,22 @@ function listen(
       cause: error,
     });
   }
+}
+
+/**
+ * After an exception that nothing caught (a module's timer, a bug of ours), what is in memory may be anything.
+ * The process ends at once; the next one goes on from the disk, where all that was acknowledged is.
+ */
+function endOnUncaught(log: Log): void {
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    const { error } = event;
+    log("error", "Uncaught exception: this process ends", {
+      error: error === undefined ? event.message : errorMessage(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    Deno.exit(1);
+  });
 }
 
 async function loadModules(path: string): Promise<readonly AnyModule[]> {

@@ -11,6 +11,7 @@ export {
   type AnyActivity,
   type CircuitBreakerOptions,
   FinalError,
+  ProcessStoppingError,
   type RateLimit,
   RetryLaterError,
 } from "./core/activity.ts";

@@ -107,8 +107,8 @@ export const followingMutants: readonly Mutant[] = [
     name: "at-most-once-retried-after-crash",
     promise: 4,
     edits: [{
-      file: worker,
-      from: `const isOnce = delivery === "at-most-once" && !asksFirst;`,
+      file: "src/processors/resumption.ts",
+      from: "const isOnce = !isToAsk && !mayBeHandedBack(activity);",
       to: "const isOnce = false;",
     }],
     catches: [{ tests: ["test/activities/crash_test.ts"] }],

@@ -1,4 +1,4 @@
-import type { EventPlace } from "../../src/runtime/read_models.ts";
+import type { EventPlace } from "../../src/core/event.ts";
 import { printable } from "../support/script.ts";
 
 /** Between two looks at how far something has come, in milliseconds. */

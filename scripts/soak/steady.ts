@@ -12,26 +12,34 @@ export interface Steady {
 /** So few that all of them are in memory soon: what grows after that is a leak. */
 const KEYS = 300;
 const SAMPLE_MS = 250;
+/** Where the amount is a number of requests. */
+const SAMPLES_OF_REQUESTS = 40;
 
 /** Commands with and without keys, repeated ones, asynchronous ones, queries, reads, and readers who come and go. */
 export async function runSteady(
   server: SoakServer,
-  { seconds, connections = 16 }: { seconds: number; connections?: number },
+  amount: ({ readonly seconds: number } | { readonly requests: number }) & { readonly connections?: number },
 ): Promise<Steady> {
   for (let key = 0; key < KEYS; key++) {
     await server.post(`/actors/account/a${key}/open`, { owner: `o${key}` });
   }
+  const { connections = 16 } = amount;
   const begun = performance.now();
   const samples: { rssBytes: number; descriptors: number }[] = [];
   let requests = 0;
   let failed = 0;
+  /** How much of it is done, in samples that are due by then. */
+  const due = () =>
+    "requests" in amount
+      ? requests / amount.requests * SAMPLES_OF_REQUESTS
+      : (performance.now() - begun) / SAMPLE_MS;
+  const end = "requests" in amount ? SAMPLES_OF_REQUESTS : amount.seconds * 1_000 / SAMPLE_MS;
   const loop = async (worker: number) => {
-    for (let n = worker; performance.now() - begun < seconds * 1_000; n += connections) {
+    for (let n = worker; due() < end; n += connections) {
       const status = await request(server, n);
       requests++;
       if (status >= 400) failed++;
-      const due = (performance.now() - begun) / SAMPLE_MS;
-      if (samples.length < due) samples.push(server.usage());
+      if (samples.length < due()) samples.push(server.usage());
     }
   };
   await Promise.all(Array.from({ length: connections }, (_, worker) => loop(worker)));

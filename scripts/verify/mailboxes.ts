@@ -57,7 +57,9 @@ function faultOfMessage(row: Row, shard: CheckedShard, registry: Registry): stri
   if ((status === "queued" || status === "retrying") && handledAt !== null) {
     return `it is ${status}, and was handled`;
   }
-  if (status === "retrying" && (nextAttemptAt === null || failures.length === 0)) {
+  // An activity whose first attempt runs has no failure yet.
+  const isTurn = activityNameOf(String(actor)) === undefined;
+  if (status === "retrying" && isTurn && (nextAttemptAt === null || failures.length === 0)) {
     return "it is retried, and there is no failure, or no time for the next attempt";
   }
   if (status === "dead" && failures.length === 0) return "it is a dead letter without a failure";

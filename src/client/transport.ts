@@ -5,15 +5,17 @@ import { createIds, type Ids } from "../core/ids.ts";
 import { FolioClientError, type Problem } from "./client_error.ts";
 import type { ClientOptions, Fetch } from "./types.ts";
 
-/** One request. Whatever it asks for may be asked for again: reads, and commands that carry their id. */
+/** One request. What it asks for may be asked for again: reads, commands that carry their id, what sets a value. */
 export interface Call {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Below the server's URL, encoded. */
   readonly path: string;
   /** Those that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** Whether it must not be asked for again where it may have been done: only when it was refused (429). */
+  readonly isOnce?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,6 +61,8 @@ export class Transport {
         return await this.#callOnce(call);
       } catch (error) {
         if (attempt >= this.#retry.attemptsMax) throw error;
+        const isRefused = error instanceof FolioClientError && error.status === 429;
+        if (call.isOnce && !isRefused) throw error;
         await this.waitAfter(error, attempt, call.signal);
       }
     }

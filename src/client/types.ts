@@ -7,6 +7,7 @@ import type { MessageStatus } from "../core/message.ts";
 import type { RejectionSchemas } from "../core/turn.ts";
 import type { CamelCase, ProjectionClient } from "./projections.ts";
 import type { SagaClient } from "./sagas.ts";
+import type { WebhooksClient } from "./webhooks.ts";
 
 /** What the default export of a modules file may be. Only its types are used. */
 export type Modules = readonly { readonly kind: string; readonly name: string }[];
@@ -180,7 +181,7 @@ type SagasOf<M extends Modules> = Extract<M[number], { readonly kind: "saga" }>;
 export type Seen = string | { readonly token: string } | { readonly ok: false };
 
 /** Names that a client has itself; actors of these types are out of its reach. */
-type OwnName = "projections" | "sagas" | "after";
+type OwnName = "projections" | "sagas" | "webhooks" | "after";
 
 /** A server's actors by their types, its projections, and what is said across actors, under names with a `$`. */
 export type Client<M extends Modules> =
@@ -194,6 +195,8 @@ export type Client<M extends Modules> =
     readonly sagas: {
       readonly [S in SagasOf<M> as CamelCase<S["name"]>]: (id: string) => SagaClient<S>;
     };
+    /** URLs that are sent events. */
+    readonly webhooks: WebhooksClient;
     /**
      * This client, with queries whose answers reflect what was done before.
      *

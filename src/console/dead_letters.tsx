@@ -80,7 +80,10 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
     return perform(c, console, {
       ...{ method: "POST", path: "/dead-letters/redrive", body: { ...filter, limit: 10_000 } },
       ...{ name: "redrive-all", target, back: HOME },
-      done: ({ redriven, hasMore }) => `Redriven: ${redriven}${hasMore ? "; some are left" : ""}`,
+      done: ({ redriven, passedOver, hasMore }) =>
+        `Redriven: ${redriven}${passedOver ? `; left to sagas that have gone on: ${passedOver}` : ""}${
+          hasMore ? "; some are left" : ""
+        }`,
       confirm: {
         question: `Put all dead letters of ${target} back into their mailboxes? They are handled at once.`,
         label: "Redrive all",

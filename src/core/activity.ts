@@ -7,7 +7,7 @@ import { type Duration, parseDuration } from "./duration.ts";
 export interface ActivityContext {
   /** The same for each attempt: pass it on to whom you call, who can then tell a repetition. */
   readonly idempotencyKey: string;
-  /** Aborted when the attempt has taken too long, or the process stops. */
+  /** Aborted when the attempt has taken too long, or the process stops (`reason`: a `ProcessStoppingError`). */
   readonly signal: AbortSignal;
   /** 1 for the first. */
   readonly attempt: number;
@@ -46,6 +46,20 @@ export class RetryLaterError extends Error {
   constructor(message: string, readonly delayMs: number, options: { isCounted: boolean }) {
     super(message);
     this.isCounted = options.isCounted;
+  }
+}
+
+/**
+ * Why the `signal` of an attempt is aborted when its process stops in good order. What the attempt still gives within
+ * its grace counts; if it throws, or does not end, it is as if it had not been made, and the next process makes it
+ * again (`reconcile` is asked first where there is one). Where it may take place once at the most and nobody can be
+ * asked, it is a dead letter.
+ */
+export class ProcessStoppingError extends Error {
+  override readonly name = "ProcessStoppingError";
+
+  constructor() {
+    super("This process is stopping");
   }
 }
 

@@ -36,6 +36,7 @@ export interface ErrorFields {
   "unknown-saga": { saga: string };
   "unknown-signal": { saga: string; signal: string };
   "already-started": { saga: string; id: string };
+  "saga-gone-on": { saga: string; id: string };
   "unknown-command": { actorType: string; command: string };
   "unknown-message": { id: string };
   "ambiguous-message": { id: string; actors: string[] };

@@ -102,3 +102,12 @@ export interface RecordedEvent {
   readonly correlationId: string;
   readonly causationId: string | undefined;
 }
+
+/** An event by its places: in its shard's log, and in its actor's stream. */
+export interface EventPlace {
+  readonly shard: number;
+  readonly position: number;
+  readonly type: string;
+  readonly actor: string;
+  readonly version: number;
+}

@@ -58,6 +58,8 @@ export interface Failure {
   readonly attempt: number;
   readonly at: number;
   readonly error: string;
+  /** False where the attempt is not one of those there may be: its process was stopped in good order. */
+  readonly isCounted?: boolean;
 }
 
 /** What became of a message. */

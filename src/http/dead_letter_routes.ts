@@ -14,8 +14,10 @@ const filter = {
 };
 const which = { actor: name.optional() };
 
-const RedriveOne = z.strictObject({ input: z.unknown().optional() });
-const RedriveAll = z.strictObject({ ...filter, limit: z.int().min(1).max(10_000).default(1_000) });
+/** Also what a saga has gone on without, and will not take back. */
+const force = z.boolean().default(false);
+const RedriveOne = z.strictObject({ input: z.unknown().optional(), force });
+const RedriveAll = z.strictObject({ ...filter, limit: z.int().min(1).max(10_000).default(1_000), force });
 
 /** Messages that used up their attempts: look, put back, discard. */
 export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
@@ -35,8 +37,8 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
   app.post("/dead-letters/:id", async (c) => {
     if (c.req.param("id") !== "redrive") return methodNotAllowed(["GET", "HEAD", "DELETE"]);
     readQuery(c, {});
-    const { limit, ...wanted } = parseBody(RedriveAll, await readJson(c, runtime));
-    return json(200, await deadLetters.redriveAll(wanted, limit));
+    const { limit, force: isForced, ...wanted } = parseBody(RedriveAll, await readJson(c, runtime));
+    return json(200, await deadLetters.redriveAll(wanted, limit, { isForced }));
   });
 
   app.get("/dead-letters/:id", async (c) => {
@@ -46,8 +48,8 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
 
   app.post("/dead-letters/:id/redrive", async (c) => {
     const { actor } = readQuery(c, which);
-    const { input } = parseBody(RedriveOne, await readJson(c, runtime));
-    const { id, actor: of } = await deadLetters.redrive(readMessageId(c), { actor, input });
+    const { input, force: isForced } = parseBody(RedriveOne, await readJson(c, runtime));
+    const { id, actor: of } = await deadLetters.redrive(readMessageId(c), { actor, input, isForced });
     return json(202, { messageId: id, actor: of, status: "queued" }, {
       location: `/messages/${encodeURIComponent(id)}`,
     });

@@ -1,6 +1,7 @@
 /** Parts of the OpenAPI document that do not depend on the modules: parameters, headers and responses. */
 import type { JsonSchema } from "./json_schema.ts";
 import { count, messageId, schemaOf, schemas, text, time } from "./openapi_schemas.ts";
+import { problemStatuses } from "./problem.ts";
 
 /** A JSON body. */
 export function jsonBody(schema: JsonSchema): { content: object } {
@@ -130,12 +131,18 @@ export function headersOf(...names: (keyof typeof headers)[]): object {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-const problem = (description: string, { schema = "Problem", retry = false } = {}) =>
+/** @param status Whose codes are listed. */
+const problem = (status: number, description: string, { schema = "Problem", retry = false } = {}) =>
   problemWith(
     { $ref: `#/components/schemas/${schema}` },
-    description,
+    `${description} ${codesOf(status)}.`,
     retry ? headersOf("Retry-After") : {},
   );
+
+function codesOf(status: number): string {
+  const codes = [...problemStatuses].filter(([, of]) => of === status).map(([code]) => `\`${code}\``);
+  return `${codes.length === 1 ? "Code" : "Codes"}: ${codes.join(", ")}`;
+}
 
 const responses = {
   Accepted: {
@@ -143,21 +150,30 @@ const responses = {
     headers: headersOf("Folio-Message-Id", "Folio-Correlation-Id", "Location"),
     ...jsonBody(schemaOf("AcceptedMessage")),
   },
-  400: problem("The body is not JSON, or a header or parameter is malformed."),
-  401: problem("No token, or a wrong one."),
-  403: problem("Not allowed."),
-  404: problem("There is no such thing."),
-  408: problem("The body did not arrive in time."),
-  409: problem("In progress, or more than one thing of this name.", { retry: true }),
-  412: problem("`If-Match` is not the actor's version."),
-  413: problem("The body is too large."),
-  415: problem("The body is not declared as JSON."),
-  422: problem("The input does not fit its schema, or a message of this id had other content.", {
+  400: problem(400, "The body is not JSON, or a header or parameter is malformed."),
+  401: problem(401, "No token, or a wrong one."),
+  403: problem(403, "Not allowed."),
+  404: problem(404, "There is no such thing."),
+  405: problem(405, "The path takes other methods: see `Allow`."),
+  408: problem(408, "The body did not arrive in time."),
+  409: problem(
+    409,
+    "In progress, or it cannot be as things are; the actor's rejections have codes of their own.",
+    { retry: true },
+  ),
+  412: problem(412, "`If-Match` is not the actor's version."),
+  413: problem(413, "The body is too large."),
+  415: problem(415, "The body is not declared as JSON."),
+  422: problem(422, "The input does not fit its schema, or a message of this id had other content.", {
     schema: "Invalid",
   }),
-  429: problem("The mailbox or the shard is full.", { retry: true }),
-  500: problem("The handler failed; nothing was recorded."),
-  503: problem("The server is stopping, or its store cannot be reached.", { retry: true }),
+  429: problem(429, "The mailbox or the shard is full, or more arrives than can be done.", { retry: true }),
+  500: problem(500, "The handler or the query failed; nothing was recorded."),
+  503: problem(
+    503,
+    "The server is stopping, its store cannot be reached, or the answer does not come in time.",
+    { retry: true },
+  ),
 };
 
 /** Problem responses by status. */

@@ -18,6 +18,12 @@ export const ok = (description: string, schema: JsonSchema, headers: object = {}
 export const common = problemsOf(400, 401, 403, 503);
 
 /** A page of events, or a live stream of them. */
+const force = {
+  type: "boolean",
+  default: false,
+  description: "Also what a saga has gone on without, and will not take back (409 `saga-gone-on`).",
+} as const;
+
 const eventsResponse = (next: JsonSchema) => ({
   200: {
     description: "A page; with `Accept: text/event-stream`, a stream that goes on.",
@@ -156,13 +162,22 @@ const deadLetterPaths = {
         properties: {
           ...Object.fromEntries(filter.map((name) => [name, { type: "string", minLength: 1 }])),
           limit: { type: "integer", minimum: 1, maximum: 10_000, default: 1_000 },
+          force,
         },
         additionalProperties: false,
       }),
       responses: {
         ...ok(
           "How many.",
-          object({ redriven: { type: "integer", minimum: 0 }, hasMore: { type: "boolean" } }),
+          {
+            type: "object",
+            properties: {
+              redriven: { type: "integer", minimum: 0 },
+              passedOver: { type: "integer", description: "Those that sagas have gone on without." },
+              hasMore: { type: "boolean" },
+            },
+            required: ["redriven", "hasMore"],
+          },
         ),
         ...common,
         ...bodyProblems,
@@ -196,7 +211,7 @@ const deadLetterPaths = {
       summary: "Put a dead letter back into its mailbox.",
       requestBody: jsonBody({
         type: "object",
-        properties: { input: { description: "Instead of the input it has." } },
+        properties: { input: { description: "Instead of the input it has." }, force },
         additionalProperties: false,
       }),
       responses: {

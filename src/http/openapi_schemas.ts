@@ -84,7 +84,15 @@ export const schemas = {
         type: "array",
         items: {
           type: "object",
-          properties: { attempt: count, at: time, error: text },
+          properties: {
+            attempt: count,
+            at: time,
+            error: text,
+            isCounted: {
+              const: false,
+              description: "Where the attempt is not one of those there may be: the server was stopped.",
+            },
+          },
           required: ["attempt", "at", "error"],
         },
       },
@@ -135,7 +143,10 @@ export const schemas = {
       nextAttemptAt: time,
       failures: {
         type: "array",
-        items: { type: "object", properties: { attempt: count, at: time, error: text } },
+        items: {
+          type: "object",
+          properties: { attempt: count, at: time, error: text, isCounted: { const: false } },
+        },
       },
       events: { type: "array", items: { $ref: "#/components/schemas/TracedEvent" } },
       children: { type: "array", items: { $ref: "#/components/schemas/TraceNode" } },

@@ -1,6 +1,6 @@
 /** The routes of webhooks, as OpenAPI paths. */
 import type { z } from "zod";
-import { NewSecret, NewWebhook, WebhookChanges } from "../runtime/webhooks.ts";
+import { NewSecret, NewWebhook, WebhookChanges } from "../core/webhook_api.ts";
 import { embedSchema, type JsonSchema } from "./json_schema.ts";
 import { headersOf, jsonBody, parametersOf, problemsOf } from "./openapi_parts.ts";
 

@@ -28,6 +28,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "partial-rebuild-refused": [409, "Projection can be rebuilt from the beginning only"],
   "too-many-webhooks": [409, "Too many webhooks"],
   "already-started": [409, "Saga was started with another input"],
+  "saga-gone-on": [409, "Saga has gone on without this step"],
   "version-mismatch": [412, "Actor is at another version"],
   "payload-too-large": [413, "Body too large"],
   "unsupported-media-type": [415, "Body is not declared as JSON"],
@@ -55,6 +56,7 @@ const finalConflicts: ReadonlySet<ErrorCode> = new Set([
   "already-started",
   "ambiguous-message",
   "partial-rebuild-refused",
+  "saga-gone-on",
   "too-many-webhooks",
 ]);
 
@@ -90,6 +92,17 @@ export function statusOf(error: unknown): number {
   return problems[code][0];
 }
 
+/** Codes of all problems, with their statuses. */
+export const problemStatuses: ReadonlyMap<string, number> = new Map(
+  Object.entries(problems).map(([code, [status]]) => [code, status]),
+);
+
+/** Whether a problem response says when to come again. */
+export function saysWhenToRetry(code: ErrorCode): boolean {
+  return code !== "rejected" && !finalConflicts.has(code) &&
+    retryAfterSeconds[problems[code][0]] !== undefined;
+}
+
 /** A JSON response. */
 export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
   return respond(status, JSON.stringify(body), "application/json", headers);
@@ -111,7 +124,7 @@ export function problem(error: unknown, headers?: Readonly<Record<string, string
     detail: known.message,
     ...fields,
   };
-  const retryAfter = isRejection || finalConflicts.has(known.code) ? undefined : retryAfterSeconds[status];
+  const retryAfter = saysWhenToRetry(known.code) ? retryAfterSeconds[status] : undefined;
   return respond(status, JSON.stringify(body), "application/problem+json", {
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
     ...(status === 401 ? { "www-authenticate": 'Bearer realm="folio"' } : {}),

@@ -38,6 +38,7 @@ interface FailureView {
   readonly attempt: number;
   readonly at: string;
   readonly error: string;
+  readonly isCounted?: boolean;
 }
 
 /** A causal tree, as JSON. */

@@ -1,15 +1,15 @@
 import type { Context, Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import {
-  type AttemptResult,
-  type Delivery,
+  type DeliveryAttemptView,
+  type DeliveryView,
   NewSecret,
   NewWebhook,
   WebhookChanges,
-  type WebhookService,
-  type WebhookStatus,
-} from "../runtime/webhooks.ts";
+  type WebhookView,
+} from "../core/webhook_api.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { AttemptResult, Delivery, WebhookService, WebhookStatus } from "../runtime/webhooks.ts";
 import { json } from "./problem.ts";
 import { limitParameter, parseBody, readJson, readQuery } from "./request.ts";
 
@@ -70,7 +70,7 @@ export function webhookRoutes(app: Hono, runtime: Runtime, webhooks: WebhookServ
   });
 }
 
-function webhookView({ id, settings, failure, ...status }: WebhookStatus) {
+function webhookView({ id, settings, failure, ...status }: WebhookStatus): WebhookView {
   const { url, description, filters, source } = settings;
   return {
     id,
@@ -83,11 +83,11 @@ function webhookView({ id, settings, failure, ...status }: WebhookStatus) {
   };
 }
 
-function attemptView({ responseStatus, durationMs, detail }: AttemptResult) {
+function attemptView({ responseStatus, durationMs, detail }: AttemptResult): DeliveryAttemptView {
   return { responseStatus, durationMs, detail };
 }
 
-function deliveryView({ latest, failures, ...delivery }: Delivery) {
+function deliveryView({ latest, failures, ...delivery }: Delivery): DeliveryView {
   return {
     ...delivery,
     enqueuedAt: isoTime(delivery.enqueuedAt),

@@ -12,6 +12,7 @@ export type AlertLimits = Pick<
   | "alertLagMsMax"
   | "alertActivityAgeMsMax"
   | "alertCircuitOpenMsMax"
+  | "alertStrayMs"
 >;
 
 /** Names of all alerts; Prometheus' rules in `docs/` have the same. */
@@ -26,6 +27,7 @@ export const alertNames = [
   "saga-stuck",
   "circuit-open",
   "store-unavailable",
+  "stray-rejection",
 ] as const;
 export type AlertName = (typeof alertNames)[number];
 
@@ -45,6 +47,7 @@ export class AlertChecks {
       ...this.#activities(sight),
       ...this.#sagas(sight),
       ...this.#circuits(sight),
+      ...this.#strays(sight),
     ];
   }
 
@@ -146,6 +149,18 @@ export class AlertChecks {
         message: `Circuit of ${activity} is open for ${seconds(at - since)}` +
           (circuit.error === undefined ? "" : `: ${circuit.error}`),
         whatToDo: "Whom it calls fails all the time: look there. It is tried again by itself.",
+      });
+    }
+  }
+
+  /** Each is over at once; it is told of for a while, so that somebody hears of it. */
+  *#strays({ at, strays }: Sight): Iterable<Finding> {
+    for (const { activity, count, at: latestAt, error } of strays) {
+      if (at - latestAt >= this.limits.alertStrayMs) continue;
+      const whose = activity === "none" ? "Code of a module" : `Activity ${activity}`;
+      yield finding("stray-rejection", { activity }, count, 0, {
+        message: `${whose} left a promise rejected, which nothing awaits: ${error}`,
+        whatToDo: "Find it by the stack in the log, and await it or catch what it throws.",
       });
     }
   }

@@ -8,7 +8,7 @@ import {
 } from "prom-client";
 import type { MetricReading, MetricsPage } from "../runtime/observation.ts";
 import type { Labels } from "./metrics.ts";
-import type { Series } from "./series.ts";
+import type { Series } from "./series_types.ts";
 
 /** Metrics as text, in the format of Prometheus or of OpenMetrics, whichever the client asks for. */
 export class Exposition implements MetricsPage {

@@ -1,6 +1,6 @@
 import { createNoopMeter, type Histogram, type Meter, metrics } from "@opentelemetry/api";
 import type { Mirror } from "./metrics.ts";
-import type { Series } from "./series.ts";
+import type { Series } from "./series_types.ts";
 
 /** The meter of OpenTelemetry, if anybody has registered a provider: with `OTEL_DENO=true`, Deno has. */
 export function findMeter(): Meter | undefined {

@@ -1,40 +1,17 @@
-import type { Alert } from "../runtime/observation.ts";
-import { bytesBuckets, type Histogram, secondsBuckets, sizeBuckets } from "./histogram.ts";
-import type { Labels, Metrics } from "./metrics.ts";
-import type { Sight } from "./watched.ts";
-
-/** A value with its labels. */
-export type Point<Value> = readonly [labels: Labels, value: Value];
-
-interface Described {
-  /** By the conventions of Prometheus: base units, `_total` for counters. */
-  readonly name: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-}
-
-/** One metric: how it is called, and how its series are read now. */
-export type Series =
-  | Described & { readonly kind: "counter" | "gauge"; read(): Iterable<Point<number>> }
-  | Described & {
-    readonly kind: "histogram";
-    readonly bounds: readonly number[];
-    read(): Iterable<Point<Histogram>>;
-  };
+import { bytesBuckets, secondsBuckets, sizeBuckets } from "./histogram.ts";
+import type { Metrics } from "./metrics.ts";
+import { gauge, type Series } from "./series_types.ts";
+import { sightSeries, type SightSources } from "./sight_series.ts";
 
 /** Where the series are read from. */
-export interface SeriesSources {
+export interface SeriesSources extends SightSources {
   readonly metrics: Metrics;
-  /** The newest look. */
-  sight(): Sight;
-  alerts(): readonly Alert[];
   memory(): { readonly rss: number; readonly heapUsed: number };
   readonly startedAt: number;
 }
 
 const perCommand = ["type", "command"];
 const outcomes = ["done", "rejected", "failed", "dead"] as const;
-const circuitStates = ["closed", "half-open", "open"] as const;
 
 /** Every metric there is. */
 export function allSeries(sources: SeriesSources): Series[] {
@@ -189,86 +166,6 @@ function storeSeries({ metrics }: SeriesSources): Series[] {
   ];
 }
 
-function sightSeries({ sight, alerts }: SeriesSources): Series[] {
-  return [
-    gauge("folio_queue_depth", "Messages that wait, by actor type or activity.", ["type"], function* () {
-      for (const [type, { depth }] of sight().queues) yield [{ type }, depth];
-    }),
-    gauge(
-      "folio_queue_oldest_age_seconds",
-      "How long the oldest message that waits is due.",
-      ["type"],
-      function* () {
-        for (const [type, { oldestMs }] of sight().queues) yield [{ type }, Math.max(0, oldestMs) / 1_000];
-      },
-    ),
-    gauge(
-      "folio_dead_letters",
-      "Dead letters that nobody has dealt with.",
-      perCommand,
-      function* () {
-        for (const { type, command, count } of sight().deadLetters) yield [{ type, command }, count];
-      },
-    ),
-    ...(["projection", "reactor"] as const).flatMap((kind) => followerSeries(kind, sight)),
-    gauge(
-      "folio_circuit_state",
-      "1 for the state that the circuit of an activity is in.",
-      ["activity", "state"],
-      function* () {
-        for (const { name: activity, circuit } of sight().activities) {
-          if (!circuit) continue;
-          for (const state of circuitStates) yield [{ activity, state }, Number(state === circuit.state)];
-        }
-      },
-    ),
-    gauge("folio_activities_running", "Attempts of activities that run.", ["activity"], function* () {
-      for (const { name: activity, running } of sight().activities) yield [{ activity }, running];
-    }),
-    gauge(
-      "folio_sagas",
-      "Saga instances that are not at their end, by state.",
-      ["saga", "state"],
-      function* () {
-        for (const { saga, state, count } of sight().sagas) yield [{ saga, state }, count];
-      },
-    ),
-    gauge("folio_activations", "Actors in memory.", ["shard"], function* () {
-      for (const { number, activations } of sight().shards) yield [{ shard: String(number) }, activations];
-    }),
-    gauge("folio_shard_serving", "1 when a shard takes commands.", ["shard"], function* () {
-      for (const { number, isServing } of sight().shards) {
-        yield [{ shard: String(number) }, Number(isServing)];
-      }
-    }),
-    gauge("folio_alerts", "Alerts that fire.", ["alert"], function* () {
-      const counts = new Map<string, number>();
-      for (const { name } of alerts()) counts.set(name, (counts.get(name) ?? 0) + 1);
-      for (const [alert, count] of counts) yield [{ alert }, count];
-    }),
-  ];
-}
-
-function followerSeries(kind: "projection" | "reactor", sight: SeriesSources["sight"]): Series[] {
-  const followers = () => sight().followers.filter((follower) => follower.kind === kind);
-  return [
-    gauge(`folio_${kind}_lag_events`, `Events on disk that a ${kind} has not seen.`, [kind], function* () {
-      for (const { name, lagEvents } of followers()) yield [{ [kind]: name }, lagEvents];
-    }),
-    gauge(
-      `folio_${kind}_lag_seconds`,
-      `How long ago the oldest event was recorded that a ${kind} has not seen.`,
-      [kind],
-      function* () {
-        for (const { name, lagMs } of followers()) yield [{ [kind]: name }, lagMs / 1_000];
-      },
-    ),
-    gauge(`folio_${kind}_failed`, `1 when a ${kind} has stopped at an event.`, [kind], function* () {
-      for (const { name, isFailed } of followers()) yield [{ [kind]: name }, Number(isFailed)];
-    }),
-  ];
-}
-
 function processSeries({ memory, startedAt }: SeriesSources): Series[] {
   return [
     gauge("process_resident_memory_bytes", "Resident memory.", [], function* () {
@@ -286,13 +183,4 @@ function processSeries({ memory, startedAt }: SeriesSources): Series[] {
       },
     ),
   ];
-}
-
-function gauge(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  read: () => Iterable<Point<number>>,
-): Series {
-  return { kind: "gauge", name, help, labels, read };
 }

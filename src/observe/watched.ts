@@ -1,3 +1,4 @@
+import type { StrayReading } from "../core/stray.ts";
 import type { Positions } from "../core/token.ts";
 import type { ReactorStatus } from "../runtime/reactor_models.ts";
 import type { ProjectionStatus } from "../runtime/read_models.ts";
@@ -15,6 +16,7 @@ export interface Watched {
   readonly reactors?: { list(): Pick<ReactorStatus, "name" | "status" | "lagEvents" | "failure">[] };
   readonly activities?: { list(): readonly WatchedActivity[] };
   readonly sagas?: WatchedSagas;
+  readonly strays?: { list(): readonly StrayReading[] };
 }
 
 export interface WatchedShard {
@@ -68,6 +70,7 @@ export interface Sight {
   readonly followers: readonly Follower[];
   readonly activities: readonly WatchedActivity[];
   readonly deadLetters: readonly DeadLetterCount[];
+  readonly strays: readonly StrayReading[];
   readonly sagas: readonly { readonly saga: string; readonly state: OpenSagaState; readonly count: number }[];
 }
 
@@ -99,7 +102,7 @@ export class Lookout {
 
   /** Looks at the memory only. */
   glance(): Sight {
-    const { clock, shards, activities, isDraining } = this.watched;
+    const { clock, shards, activities, strays, isDraining } = this.watched;
     const at = clock.now();
     return {
       at,
@@ -109,6 +112,7 @@ export class Lookout {
       followers: this.#followers(at),
       activities: activities?.list() ?? [],
       deadLetters: this.#deadLetters,
+      strays: strays?.list() ?? [],
       sagas: this.#sagas,
     };
   }

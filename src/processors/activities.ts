@@ -41,7 +41,12 @@ export class Activities implements ActivityMonitor {
     if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Begins nothing more, and gives up what runs: it is found in doubt by the next process. */
+  /** Tells what runs that this process stops. It is still listened to: `idle` says when all of it has ended. */
+  interrupt(): void {
+    for (const worker of this.#workers.values()) worker.interrupt();
+  }
+
+  /** Begins nothing more, and gives up what runs: the next process makes it again, or finds it in doubt. */
   stop(): void {
     for (const end of this.#endings.splice(0)) end();
     for (const worker of this.#workers.values()) worker.stop();

@@ -1,28 +1,15 @@
-import { type AnyActivity, RetryLaterError } from "../core/activity.ts";
-import { backoffMs } from "../core/backoff.ts";
-import { errorMessage } from "../core/errors.ts";
-import { aboutMessage } from "../core/log.ts";
+import type { AnyActivity } from "../core/activity.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { entryKey } from "../runtime/loader.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { attemptsInDoubt, type Work } from "../runtime/work.ts";
-import {
-  Attempt,
-  type AttemptEnd,
-  AttemptTimeoutError,
-  InterruptedError,
-  type Job,
-  mayBeMended,
-  notBefore,
-} from "./attempt.ts";
-import { Circuit } from "./circuit.ts";
-import { JobTimers } from "./job_timers.ts";
-import { Lanes } from "./lanes.ts";
+import { Attempt, type AttemptEnd, isTooLate, type Job } from "./attempt.ts";
+import { AttemptTimeoutError, mayBeMended } from "./attempt_errors.ts";
+import { recordEnd } from "./attempt_record.ts";
+import { JobQueue } from "./job_queue.ts";
+import { asksFirst, closeInterrupted } from "./resumption.ts";
 import { RunTimes } from "./run_times.ts";
-import { TokenBucket } from "./token_bucket.ts";
-
-/** Of attempts that a crash has interrupted, so many times the activity's attempts are made. */
-const INTERRUPTED_FACTOR = 2;
+import { StartLimits } from "./start_limits.ts";
 
 /**
  * Performs the work of one activity, of all shards.
@@ -34,43 +21,26 @@ const INTERRUPTED_FACTOR = 2;
  * 3. What an attempt gives after it was given up is not recorded.
  */
 export class ActivityWorker {
-  readonly #lanes: Lanes<Job>;
-  readonly #bucket: TokenBucket | undefined;
-  readonly #circuit: Circuit | undefined;
+  readonly #queue: JobQueue;
+  readonly #limits: StartLimits;
   readonly #times = new RunTimes();
   /** From the time they are begun until their end is on disk, by message. */
   readonly #attempts = new Map<string, Attempt>();
-  /** For jobs that wait for their next attempt. */
-  readonly #waiting: JobTimers;
-  /** For jobs that will be too late at some time. */
-  readonly #expiring: JobTimers;
   #running = 0;
   #began = 0;
   #failed = 0;
   #isStopped = false;
   #isPumping = false;
-  #cancelAlarm: () => void = () => {};
 
   constructor(
-    private readonly runtime: Runtime,
-    private readonly activity: AnyActivity,
+    readonly runtime: Runtime,
+    readonly activity: AnyActivity,
     /** Told when nothing runs any more. */
     private readonly idle: () => void,
   ) {
-    const { isOrdered, concurrency, rateLimit, keyRateLimit, circuitBreaker } = activity;
-    this.#lanes = new Lanes<Job>(
-      runtime.clock,
-      {
-        runningMax: isOrdered ? 1 : concurrency.perKey,
-        rate: keyRateLimit,
-        notBefore: isOrdered ? notBefore : undefined,
-      },
-      () => this.#pump(),
-    );
-    this.#waiting = new JobTimers(runtime.clock);
-    this.#expiring = new JobTimers(runtime.clock);
-    this.#bucket = rateLimit && new TokenBucket(rateLimit);
-    this.#circuit = circuitBreaker && new Circuit(circuitBreaker);
+    const ready = () => this.#pump();
+    this.#queue = new JobQueue(activity, runtime.clock, { ready, expired: (job) => this.#expire(job) });
+    this.#limits = new StartLimits(activity, runtime.clock, ready);
   }
 
   get running(): number {
@@ -79,6 +49,7 @@ export class ActivityWorker {
 
   status(queued: number): ActivityStatus {
     const { p99Ms } = this.#times;
+    const { circuit } = this.#limits;
     return {
       name: this.activity.name,
       queued: Math.max(0, queued - this.#running),
@@ -86,7 +57,7 @@ export class ActivityWorker {
       attempts: this.#began,
       failures: this.#failed,
       ...(p99Ms === undefined ? {} : { p99Ms }),
-      ...(this.#circuit ? { circuit: this.#circuit.status(this.runtime.clock.now()) } : {}),
+      ...(circuit ? { circuit } : {}),
     };
   }
 
@@ -99,19 +70,17 @@ export class ActivityWorker {
   /** Takes a job: a new one, or one that was read from the disk. */
   arrived(job: Job): void {
     const known = this.#attempts.get(entryKey(job.entry.message));
-    this.#awaitExpiry(job);
+    this.#queue.awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
       if (known.end) this.#record(known, known.end);
-    } else if (job.work.has(job.entry)) this.#offer(job);
+    } else if (job.work.has(job.entry)) this.#queue.offer(job);
     this.#pump();
   }
 
   /** Forgets what waits of a shard, and, where that is for good, gives up what runs. */
   dropped(work: Work, isForGood: boolean): void {
-    this.#lanes.drop((job) => job.work === work);
-    this.#waiting.clear(work);
-    this.#expiring.clear(work);
+    this.#queue.drop(work);
     if (!isForGood) return;
     for (const [key, attempt] of this.#attempts) {
       if (attempt.job.work !== work) continue;
@@ -126,46 +95,27 @@ export class ActivityWorker {
   /** Begins nothing any more. */
   drain(): void {
     this.#isStopped = true;
-    this.#cancelAlarm();
-    this.#lanes.stop();
-    this.#waiting.clear();
-    this.#expiring.clear();
+    this.#limits.stop();
+    this.#queue.stop();
   }
 
-  /** Gives up what runs: what came of it is in doubt when the next process finds it. */
+  /** Tells what runs that this process stops; what it still gives is recorded. */
+  interrupt(): void {
+    for (const attempt of this.#attempts.values()) if (attempt.isRunning) attempt.interrupt();
+  }
+
+  /** Gives up what runs: the next process makes it again, or finds it in doubt. */
   stop(): void {
     this.drain();
-    for (const attempt of this.#attempts.values()) {
-      if (attempt.isRunning) attempt.abort(new Error("This process is stopping"), { kind: "unsaid" });
-    }
-  }
-
-  #offer(job: Job): void {
-    // Where order counts, the lane waits with it.
-    if (this.activity.isOrdered || notBefore(job) <= this.runtime.clock.now()) {
-      return this.#lanes.push(job.key, job);
-    }
-    this.#waiting.set(job, notBefore(job), () => {
-      this.#lanes.push(job.key, job);
-      this.#pump();
-    });
-  }
-
-  /** Whoever waits for it is told in time that it is too late, also where nothing may begin now. */
-  #awaitExpiry(job: Job): void {
-    const { expiresAt } = job.entry.message;
-    if (expiresAt === null) return;
-    if (this.#isTooLate(job.entry)) this.#expire(job);
-    else this.#expiring.set(job, expiresAt, () => this.#expire(job));
+    for (const attempt of [...this.#attempts.values()]) if (attempt.isRunning) attempt.handBack();
   }
 
   #expire(job: Job): void {
-    const { entry, work, key } = job;
+    const { entry, work } = job;
     // What has begun may end; what is in doubt is found out about first.
     if (this.#attempts.has(entryKey(entry.message)) || attemptsInDoubt(entry) > 0) return;
     settled(work.expired(entry));
-    this.#waiting.cancel(job);
-    this.#lanes.refresh(key);
+    this.#queue.leave(job);
     this.#pump();
   }
 
@@ -174,23 +124,15 @@ export class ActivityWorker {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (!this.#isStopped && this.#running < this.activity.concurrency.limit && this.#mayBegin()) {
-        const job = this.#lanes.next();
+      const { limit } = this.activity.concurrency;
+      while (!this.#isStopped && this.#running < limit && this.#limits.mayBegin()) {
+        const job = this.#queue.lanes.next();
         if (!job) return;
-        if (!this.#begin(job)) this.#lanes.left(job.key);
+        if (!this.#begin(job)) this.#queue.lanes.left(job.key);
       }
     } finally {
       this.#isPumping = false;
     }
-  }
-
-  #mayBegin(): boolean {
-    const { clock } = this.runtime;
-    const now = clock.now();
-    const waitMs = Math.max(this.#bucket?.waitMs(now) ?? 0, this.#circuit?.waitMs(now) ?? 0);
-    this.#cancelAlarm();
-    if (waitMs > 0 && waitMs < Infinity) this.#cancelAlarm = clock.after(waitMs, () => this.#pump());
-    return waitMs <= 0;
   }
 
   /** @returns Whether an attempt has begun; otherwise the job has come to its end without one. */
@@ -199,9 +141,10 @@ export class ActivityWorker {
     const { entry, work } = job;
     const { message } = entry;
     if (!work.has(entry)) return false; // it has expired
-    const asksFirst = this.#asksFirst(entry);
-    if (attemptsInDoubt(entry) > 0 && !this.#mayResume(job, asksFirst)) return false;
-    if (this.#isTooLate(entry) && !asksFirst) return this.#close(job, work.expired(entry));
+    const isToAsk = asksFirst(activity, entry);
+    const closed = closeInterrupted(activity, job, isToAsk);
+    if (closed) return this.#close(job, closed);
+    if (isTooLate(job, runtime.clock.now()) && !isToAsk) return this.#close(job, work.expired(entry));
     let input: unknown;
     try {
       input = runtime.registry.parseActivity(activity, message.input);
@@ -216,57 +159,34 @@ export class ActivityWorker {
       observer: runtime.observer,
       payloadBytesMax: runtime.limits.payloadBytesMax,
       leaseMs,
-      asksFirst,
-      isProbe: this.#circuit?.begin() ?? false,
+      asksFirst: isToAsk,
+      isProbe: this.#limits.take(),
       ended: (attempt, end) => this.#ended(attempt, end),
     });
     this.#attempts.set(entryKey(message), attempt);
-    this.#bucket?.take();
     this.#running++;
     begun.then(() => this.#run(attempt, input), () => this.#lost(attempt));
-    return true;
-  }
-
-  /** An attempt was begun by a process that is gone. @returns Whether there may be another one. */
-  #mayResume(job: Job, asksFirst: boolean): boolean {
-    const { delivery, retry } = this.activity;
-    const { entry, work } = job;
-    const isOnce = delivery === "at-most-once" && !asksFirst;
-    const isOver = isOnce || entry.attempts >= retry.attemptsMax * INTERRUPTED_FACTOR;
-    if (asksFirst && !isOver) return true;
-    const recorded = work.failed(entry, new InterruptedError(isOnce), isOver ? undefined : 0);
-    if (isOver) return this.#close(job, recorded);
-    settled(recorded);
     return true;
   }
 
   /** A job has come to its end without another attempt. */
   #close(job: Job, recorded: Promise<void>): false {
     settled(recorded);
-    this.#expiring.cancel(job);
+    this.#queue.forget(job);
     return false;
-  }
-
-  #isTooLate({ message: { expiresAt } }: Job["entry"]): boolean {
-    return expiresAt !== null && this.runtime.clock.now() >= expiresAt;
-  }
-
-  /** Whether it is first to be asked if an earlier attempt took place; the same of what an operator redrives. */
-  #asksFirst(entry: Job["entry"]): boolean {
-    if (!this.activity.reconcile) return false;
-    return attemptsInDoubt(entry) > 0 || (entry.attempts === 0 && entry.failures.length > 0);
   }
 
   /** The beginning of an attempt is on disk. */
   #run(attempt: Attempt, input: unknown): void {
     if (attempt.end) return;
+    const { entry, work, key } = attempt.job;
     if (this.#isStopped) {
-      settled(attempt.job.work.takeBack(attempt.job.entry));
+      settled(work.takeBack(entry));
       return this.#lost(attempt);
     }
     this.#began++;
-    this.#bucket?.used(this.runtime.clock.now());
-    this.#lanes.began(attempt.job.key);
+    this.#limits.used();
+    this.#queue.lanes.began(key);
     attempt.start(input);
     this.#pump();
   }
@@ -276,22 +196,20 @@ export class ActivityWorker {
     if (attempt.end) return;
     attempt.end = { kind: "unsaid" };
     this.#forget(attempt);
-    this.#bucket?.giveBack();
-    this.#circuit?.ended(attempt.isProbe, "none", this.runtime.clock.now());
-    this.#lanes.left(attempt.job.key);
+    this.#limits.giveBack(attempt.isProbe);
+    this.#queue.lanes.left(attempt.job.key);
     this.#free();
   }
 
   #ended(attempt: Attempt, end: AttemptEnd): void {
-    const { clock, log } = this.runtime;
     const error = end.kind === "failed" ? end.error : undefined;
     if (end.kind === "done" || error instanceof AttemptTimeoutError) this.#times.add(attempt.ranMs);
     if (end.kind === "failed") this.#failed++;
-    attempt.isRetryable = end.kind === "failed" && mayBeMended(this.activity, error, log);
-    const verdict = attempt.isRetryable ? "failed" : end.kind === "unsaid" ? "none" : "answered";
-    this.#circuit?.ended(attempt.isProbe, verdict, clock.now(), error);
+    attempt.isRetryable = end.kind === "failed" && mayBeMended(this.activity, error, this.runtime.log);
+    const isSaid = end.kind === "done" || end.kind === "failed";
+    this.#limits.ended(attempt.isProbe, attempt.isRetryable ? "failed" : isSaid ? "answered" : "none", error);
     this.#record(attempt, end);
-    this.#lanes.ended(attempt.job.key);
+    this.#queue.lanes.ended(attempt.job.key);
     this.#free();
   }
 
@@ -303,43 +221,15 @@ export class ActivityWorker {
 
   /** Records an attempt's end; where its shard is being loaded again, that waits until its entry is back. */
   #record(attempt: Attempt, end: AttemptEnd): void {
-    const { entry, work } = attempt.job;
+    const { job } = attempt;
+    const { entry, work } = job;
     if (end.kind === "unsaid") return this.#forget(attempt);
     if (!work.has(entry)) return;
-    const recorded = end.kind === "done" ? work.done(entry, end.output) : this.#fail(attempt, end.error);
-    if (!work.has(entry)) this.#expiring.cancel(attempt.job);
+    const recorded = recordEnd(attempt, end, this);
+    if (!work.has(entry)) this.#queue.forget(job);
+    else if (!this.#isStopped) this.#queue.offerAgain(job);
     // When it is lost, the entry comes again, and finds this attempt.
     recorded.then(() => this.#forget(attempt), () => {});
-  }
-
-  #fail(attempt: Attempt, error: unknown): Promise<void> {
-    const { activity, runtime } = this;
-    const { job, isRetryable } = attempt;
-    const { entry, work } = job;
-    const { retry } = activity;
-    // What the circuit lets through to see does not use up the attempts of what it is tried with.
-    const later = error instanceof RetryLaterError ? error : undefined;
-    const isFree = (attempt.isProbe || later?.isCounted === false) && isRetryable &&
-      activity.delivery === "at-least-once";
-    if (!isFree && (!isRetryable || entry.attempts >= retry.attemptsMax)) {
-      return work.failed(entry, error, undefined);
-    }
-    const waitMs = later?.delayMs ?? 0;
-    const delayMs = Math.max(waitMs, backoffMs(retry, entry.attempts, runtime.random()));
-    if (later?.isCounted !== false) {
-      runtime.log("warn", "Activity failed, will be tried again", {
-        ...aboutMessage(entry.message),
-        attempt: entry.attempts,
-        error: errorMessage(error),
-      });
-    }
-    const recorded = isFree ? work.takeBack(entry, waitMs) : work.failed(entry, error, delayMs);
-    if (this.#isTooLate(entry)) return work.expired(entry);
-    if (!this.#isStopped) {
-      if (activity.isOrdered) this.#lanes.putFirst(job.key, job);
-      else this.#offer(job);
-    }
-    return recorded;
   }
 
   #forget(attempt: Attempt): void {

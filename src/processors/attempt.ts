@@ -1,12 +1,12 @@
-import type { ActivityContext, AnyActivity } from "../core/activity.ts";
+import { type ActivityContext, type AnyActivity, ProcessStoppingError } from "../core/activity.ts";
 import type { Clock } from "../core/clock.ts";
-import { errorMessage } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ActivityProgress } from "../runtime/activity_status.ts";
 import type { Entry } from "../runtime/mailbox.ts";
 import { checkJson } from "../runtime/turn.ts";
 import { isLatestInDoubt, type Work } from "../runtime/work.ts";
+import { runAttemptAt } from "./attempt_context.ts";
+import { AttemptTimeoutError, isAnswer, mayBeHandedBack } from "./attempt_errors.ts";
 
 /** An entry, and the work of the shard that it is of. */
 export interface Job {
@@ -15,28 +15,15 @@ export interface Job {
   readonly key: string;
 }
 
-/** What came of an attempt. `unsaid`: it was stopped before it could say. */
+/**
+ * What came of an attempt. `interrupted`: this process stops, and the next one makes it again. `unsaid`: it is not
+ * ours any more, or nothing may be said of it.
+ */
 export type AttemptEnd =
   | { readonly kind: "done"; readonly output: unknown }
   | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "interrupted" }
   | { readonly kind: "unsaid" };
-
-/** An attempt that has taken too long. */
-export class AttemptTimeoutError extends Error {
-  override readonly name = "TimeoutError";
-}
-
-/** An attempt that was begun, and of which nothing was heard because its process has ended. */
-export class InterruptedError extends Error {
-  override readonly name = "InterruptedError";
-
-  constructor(isAtMostOnce: boolean) {
-    super(
-      "The process ended during the attempt, and it is not known whether it took place" +
-        (isAtMostOnce ? ": it may take place once at the most" : ""),
-    );
-  }
-}
 
 /** What an attempt needs of its worker. */
 export interface AttemptOptions {
@@ -67,6 +54,7 @@ export class Attempt {
   /** Of a failed one: whether another attempt may mend it. */
   isRetryable = true;
   #startedAt: number | undefined;
+  #isInterrupted = false;
   #leaseUntil = Infinity;
   #cancelLease: () => void = () => {};
   readonly #controller = new AbortController();
@@ -95,7 +83,7 @@ export class Attempt {
     this.#startedAt = clock.now();
     this.#extend();
     this.#awaitLease();
-    this.#run(activity, input).then(
+    runAttemptAt(this.job.entry.message, () => this.#run(activity, input)).then(
       (output) => this.#finish({ kind: "done", output }),
       (error) => this.#finish({ kind: "failed", error }),
     );
@@ -107,6 +95,18 @@ export class Attempt {
     this.#finish(end);
   }
 
+  /** Tells it that this process stops. It may still end by itself, and is listened to. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    this.#controller.abort(new ProcessStoppingError());
+  }
+
+  /** Gives it up because this process stops. */
+  handBack(): void {
+    this.interrupt();
+    this.#finish({ kind: mayBeHandedBack(this.options.activity) ? "interrupted" : "unsaid" });
+  }
+
   async #run(activity: AnyActivity, input: unknown): Promise<unknown> {
     const { id } = this.job.entry.message;
     if (this.options.asksFirst) {
@@ -114,11 +114,10 @@ export class Attempt {
       if (given !== undefined) return this.#parse(activity, given);
       if (this.end) return undefined;
     }
+    const { message } = this.job.entry;
     const run = () => activity.run(input, this.#context(id));
-    return this.#parse(
-      activity,
-      await (this.options.observer?.around?.(this.job.entry.message, run) ?? run()),
-    );
+    const given = this.options.observer?.around?.(message, run) ?? run();
+    return this.#parse(activity, await given);
   }
 
   #context(idempotencyKey: string): ActivityContext {
@@ -172,8 +171,14 @@ export class Attempt {
   #finish(end: AttemptEnd): void {
     if (this.end) return;
     this.#cancelLease();
-    this.end = end;
-    this.options.ended(this, end);
+    this.end = this.#isInterrupted ? this.#unlessInterrupted(end) : end;
+    this.options.ended(this, this.end);
+  }
+
+  /** What fails once it was told to stop does so because of that, unless it says otherwise. */
+  #unlessInterrupted(end: AttemptEnd): AttemptEnd {
+    const isOwn = end.kind !== "failed" || isAnswer(end.error) || !mayBeHandedBack(this.options.activity);
+    return isOwn ? end : { kind: "interrupted" };
   }
 }
 
@@ -183,12 +188,7 @@ export function notBefore({ entry, work }: Job): number {
   return isLatestInDoubt(entry) ? 0 : entry.nextAttemptAt ?? 0;
 }
 
-/** Whether another attempt may mend an error. Where the activity cannot say, it may. */
-export function mayBeMended(activity: AnyActivity, error: unknown, log: Log): boolean {
-  try {
-    return activity.isRetryable(error);
-  } catch (cause) {
-    log("error", "isRetryable failed", { activity: activity.name, error: errorMessage(cause) });
-    return true;
-  }
+/** Whether nobody wants it any more. */
+export function isTooLate({ entry: { message: { expiresAt } } }: Job, now: number): boolean {
+  return expiresAt !== null && now >= expiresAt;
 }

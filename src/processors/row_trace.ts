@@ -1,5 +1,5 @@
-import type { RecordedEvent } from "../core/event.ts";
-import type { EventPlace, RowDifference } from "../runtime/read_models.ts";
+import type { EventPlace, RecordedEvent } from "../core/event.ts";
+import type { RowDifference } from "../runtime/read_models.ts";
 import type { Row, Statement } from "../store/database.ts";
 import type { DifferingRow } from "./comparison.ts";
 import type { ProjectorHooks } from "./projector.ts";

@@ -104,6 +104,8 @@ export function deliveryActivity(owner: DeliveryOwner, limits: Limits): Delivery
         await owner.gone(input.webhook);
         throw pausedError(limits);
       }
+      // Where it was told to stop, that there was no answer says nothing of the receiver.
+      if (responseStatus === undefined) signal.throwIfAborted();
       throw new DeliveryError(answer);
     },
   });

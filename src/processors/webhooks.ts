@@ -2,17 +2,11 @@ import { FinalError } from "../core/activity.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { FolioError } from "../core/errors.ts";
 import { type CloudEvent, cloudEventOf, webhook, type WebhookSettings } from "../core/webhook.ts";
+import type { NewWebhook, WebhookChanges } from "../core/webhook_api.ts";
 import type { Limits } from "../config.ts";
 import type { AnyModule } from "../runtime/registry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type {
-  AttemptResult,
-  Delivery,
-  NewWebhook,
-  WebhookChanges,
-  WebhookService,
-  WebhookStatus,
-} from "../runtime/webhooks.ts";
+import type { AttemptResult, Delivery, WebhookService, WebhookStatus } from "../runtime/webhooks.ts";
 import { readLog } from "../store/events.ts";
 import { DELIVERY_PREFIX, readDeliveries, readWebhookSecrets, WEBHOOK_ID_CHARS } from "../store/webhooks.ts";
 import {

@@ -1,5 +1,6 @@
 import { FolioError } from "../core/errors.ts";
-import type { MessageRecord } from "../core/message.ts";
+import { type MessageRecord, parseActorName } from "../core/message.ts";
+import { StepContext } from "../core/saga_actor.ts";
 import { type DeadLetterFilter, readDeadLetters } from "../store/messages.ts";
 import { entryKey } from "./loader.ts";
 import { readMessage } from "./message_reader.ts";
@@ -60,13 +61,23 @@ export class DeadLetters {
    * Puts a dead letter back into its mailbox.
    *
    * @param edit `input`: what to send instead of the input it has; checked against the command's schema.
-   * @throws {FolioError} As `get` does; `invalid-input`, `mailbox-full`, `message-in-progress`.
+   * `isForced`: also where a saga has gone on without it, and will not take back what it does.
+   * @throws {FolioError} As `get` does; `saga-gone-on`, `invalid-input`, `mailbox-full`, `message-in-progress`.
    */
   async redrive(
     id: string,
-    edit: { actor?: string | undefined; input?: unknown } = {},
+    edit: { actor?: string | undefined; input?: unknown; isForced?: boolean | undefined } = {},
   ): Promise<MessageRecord> {
     const record = await this.get(id, edit.actor);
+    const saga = edit.isForced ? undefined : this.#sagaWithout(record);
+    if (saga) {
+      throw new FolioError(
+        "saga-gone-on",
+        `Saga ${saga.saga}/${saga.id} has gone on without this, and would not take back what it does: ` +
+          "only by force",
+        saga,
+      );
+    }
     if (edit.input !== undefined) {
       this.registry.parseMessage({ ...record, input: edit.input });
     }
@@ -77,18 +88,31 @@ export class DeadLetters {
   /**
    * Puts all dead letters of a filter back, up to `limit`, stopping at the first that is refused.
    *
-   * @returns How many, and whether some are left.
+   * @param options `isForced`: also those that a saga has gone on without; otherwise they are passed over.
+   * @returns How many, how many were passed over, and whether some are left.
    */
-  async redriveAll(filter: DeadLetterFilter, limit: number): Promise<{ redriven: number; hasMore: boolean }> {
+  async redriveAll(
+    filter: DeadLetterFilter,
+    limit: number,
+    { isForced = false } = {},
+  ): Promise<{ redriven: number; passedOver?: number; hasMore: boolean }> {
     const taken = new Set<string>();
-    while (taken.size < limit) {
+    const passedOver = new Set<string>();
+    const told = (hasMore: boolean) => ({
+      redriven: taken.size,
+      ...(passedOver.size > 0 ? { passedOver: passedOver.size } : {}),
+      hasMore,
+    });
+    while (taken.size + passedOver.size < limit) {
       // From the start each time: what has been redriven is not in the list, unless it has failed again.
-      const page = await this.list(filter, { limit: Math.min(LETTERS_PER_QUERY, limit) });
-      const letters = page.deadLetters.filter((record) => !taken.has(entryKey(record))).slice(
-        0,
-        limit - taken.size,
-      );
-      if (letters.length === 0) return { redriven: taken.size, hasMore: page.next !== undefined };
+      const page = await this.list(filter, { limit: Math.min(LETTERS_PER_QUERY, limit) + passedOver.size });
+      const found = page.deadLetters.filter((record) =>
+        !taken.has(entryKey(record)) && !passedOver.has(entryKey(record))
+      ).slice(0, limit - taken.size - passedOver.size);
+      if (found.length === 0) return told(page.next !== undefined);
+      const isLeft = (record: MessageRecord) => !isForced && this.#sagaWithout(record) !== undefined;
+      for (const record of found.filter(isLeft)) passedOver.add(entryKey(record));
+      const letters = found.filter((record) => !isLeft(record));
       const outcomes = await Promise.allSettled(
         letters.map((record) => this.#shardOf(record).redrive(record, undefined)),
       );
@@ -96,17 +120,30 @@ export class DeadLetters {
         if (outcomes[index]?.status === "fulfilled") taken.add(entryKey(record));
       }
       if (outcomes.some(({ status }) => status === "rejected")) {
-        return { redriven: taken.size, hasMore: true };
+        return told(true);
       }
     }
     const { deadLetters } = await this.list(filter, { limit: limit + 1 });
-    return { redriven: taken.size, hasMore: deadLetters.some((record) => !taken.has(entryKey(record))) };
+    return told(
+      deadLetters.some((record) => !taken.has(entryKey(record)) && !passedOver.has(entryKey(record))),
+    );
   }
 
   /** Takes a dead letter off the list; it is forgotten after its retention. */
   async discard(id: string, actor?: string): Promise<void> {
     const record = await this.get(id, actor);
     await this.#shardOf(record).discard(record);
+  }
+
+  /**
+   * The saga that has a message for one of its steps. That it has become a dead letter has failed the step, so that the
+   * saga has gone on without it. A compensation's is waited for instead.
+   */
+  #sagaWithout({ replyTo }: MessageRecord): { saga: string; id: string } | undefined {
+    if (!replyTo) return undefined;
+    const { type: saga, key: id } = parseActorName(replyTo.actor);
+    const step = StepContext.safeParse(replyTo.context).data;
+    return this.registry.sagas.has(saga) && step && !step.isUndo ? { saga, id } : undefined;
   }
 
   #shardOf(record: MessageRecord): Shard {

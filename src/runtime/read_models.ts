@@ -1,3 +1,4 @@
+import type { EventPlace } from "../core/event.ts";
 import type { SqlArgument } from "../core/projection.ts";
 import type { LogStart } from "./log_start.ts";
 
@@ -30,15 +31,6 @@ export interface ProjectionStatus {
     readonly failure?: EventFailure;
   };
   readonly queries: readonly string[];
-}
-
-/** An event by its places: in its shard's log, and in its actor's stream. */
-export interface EventPlace {
-  readonly shard: number;
-  readonly position: number;
-  readonly type: string;
-  readonly actor: string;
-  readonly version: number;
 }
 
 /** Why a projection or a reactor has stopped, and at which event. It goes on from there when its code is mended. */

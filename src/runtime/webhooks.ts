@@ -1,32 +1,12 @@
-import { z } from "zod";
 import type { Failure, MessageStatus } from "../core/message.ts";
-import { type PauseReason, WebhookSettings } from "../core/webhook.ts";
+import type { PauseReason, WebhookSettings } from "../core/webhook.ts";
+import type { NewWebhook, WebhookChanges } from "../core/webhook_api.ts";
 import type { EventFailure } from "./read_models.ts";
 
 /**
  * What HTTP needs of webhooks. They are followed and delivered by `processors/`, which `http/` does not know:
  * this is where the two meet.
  */
-
-/** Base64 of 24 to 64 bytes, as the Standard Webhooks specification asks. */
-const Secret = z.string().max(100).refine(isSecret, "must be whsec_ and base64 of 24 to 64 bytes");
-
-export const NewWebhook = WebhookSettings.extend({
-  /** Made here if not given. */
-  secret: Secret.optional(),
-  /** A consistency token: events after it; those after the registration if not given. */
-  from: z.string().max(10_000).optional(),
-});
-export type NewWebhook = z.output<typeof NewWebhook>;
-
-export const WebhookChanges = WebhookSettings.extend({
-  description: WebhookSettings.shape.description.unwrap().nullable(),
-  filters: WebhookSettings.shape.filters.unwrap(),
-  source: WebhookSettings.shape.source.unwrap(),
-}).partial();
-export type WebhookChanges = z.output<typeof WebhookChanges>;
-
-export const NewSecret = z.strictObject({ secret: Secret.optional() });
 
 /** A webhook, and how far it has come. */
 export interface WebhookStatus {
@@ -87,11 +67,4 @@ export interface WebhookService {
   test(id: string): Promise<AttemptResult>;
   /** The newest first, as long as they are kept. */
   deliveries(id: string, limit: number): Promise<Delivery[]>;
-}
-
-/** Whether it has the form that the Standard Webhooks specification gives secrets. */
-function isSecret(text: string): boolean {
-  const base64 = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text)?.[1];
-  const bytes = base64 === undefined ? 0 : atob(base64).length;
-  return bytes >= 24 && bytes <= 64;
 }

@@ -1,4 +1,4 @@
-import { parseActorName } from "../core/message.ts";
+import { type Failure, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
@@ -94,6 +94,20 @@ export class Work {
     return this.owner.committer.flushed();
   }
 
+  /**
+   * Records that this process stops and gives up the attempt that was begun last: what came of it is not known, and
+   * it is not one of those there may be.
+   */
+  handBack(entry: Entry): Promise<void> {
+    if (!this.has(entry)) return Promise.resolve();
+    const at = this.owner.dispatcher.now();
+    entry.failures.push({ attempt: entry.attempts, at, error: HANDED_BACK, isCounted: false });
+    entry.nextAttemptAt = at;
+    this.owner.dispatcher.tookBackWork(entry);
+    this.owner.dispatcher.store(entry);
+    return this.owner.committer.flushed();
+  }
+
   /** Records what an activity gave. No-op when it is too late. Resolves when that is on disk. */
   done(entry: Entry, output: unknown): Promise<void> {
     if (!this.#entries.delete(entry)) return Promise.resolve();
@@ -127,14 +141,26 @@ export class Work {
   }
 }
 
-/**
- * Attempts of an entry that were begun, and of which it is not known what came. What was before it was redriven
- * does not count.
- */
+const HANDED_BACK = "The process was stopped during the attempt, which does not count";
+
+/** What is known of attempts that were begun; what was before it was redriven does not count. */
+function historyOf({ failures }: Entry): readonly Failure[] {
+  return failures.slice(failures.findLastIndex(({ attempt }) => attempt === 0) + 1);
+}
+
+/** Attempts of an entry that were begun, and of which it is not known what came. */
 export function attemptsInDoubt(entry: Entry): number {
-  let known = 0;
-  for (let at = entry.failures.length - 1; at >= 0 && entry.failures[at]?.attempt !== 0; at--) known++;
-  return Math.max(0, entry.attempts - known);
+  return Math.max(0, entry.attempts - historyOf(entry).length);
+}
+
+/** Attempts of an entry that are some of those there may be. */
+export function countedAttempts(entry: Entry): number {
+  return entry.attempts - historyOf(entry).filter(({ isCounted }) => isCounted === false).length;
+}
+
+/** Whether a process that was stopped has given up one of its attempts. */
+export function wasHandedBack(entry: Entry): boolean {
+  return historyOf(entry).some(({ isCounted }) => isCounted === false);
 }
 
 /** Whether it is not known what came of the attempt that was begun last. */

@@ -1,4 +1,4 @@
-/** Crashes, stops and lost commits at each point of an activity's life. */
+/** Crashes and lost commits at each point of an activity's life. */
 import { describe, expect, test } from "vitest";
 import { at } from "../support/world.ts";
 import { type Options, Outside, WorkWorld } from "./support.ts";
@@ -258,62 +258,6 @@ describe("reconcile", () => {
     await work.world.runtime.deadLetters.redrive(id);
     expect(await work.told()).toEqual([expect.stringMatching(/dead-letter/), `a done {"label":"found"}`]);
     expect(asked).toHaveLength(1);
-  });
-});
-
-describe("a stop", () => {
-  test("aborts what runs, which the next process finds in doubt", async () => {
-    const work = await WorkWorld.start();
-    await work.ask(["a"]);
-    const first = work.outside.last;
-    await work.world.restart();
-    await work.clock.settle();
-    expect(first.context.signal.aborted).toBe(true);
-    expect(work.outside.runs.map(({ context }) => context.attempt)).toEqual([1, 2]);
-  });
-
-  test("leaves no timers behind", async () => {
-    const work = await WorkWorld.start({
-      concurrency: 1,
-      rateLimit: { limit: 2, per: "1d", perKey: { limit: 1, per: "1d" } },
-    });
-    await work.ask(["a", "b", "c", { label: "d", expiresAfter: "1h" }].map((job) => ({
-      ...(typeof job === "string" ? { label: job } : job),
-      key: "k",
-    })));
-    work.outside.last.fail();
-    await work.clock.settle();
-    work.world.activities.stop();
-    await work.world.runtime.stop();
-    expect(work.clock.pending).toBe(0);
-  });
-
-  test("once draining has begun nothing begins, and what runs may end", async () => {
-    const work = await WorkWorld.start({ concurrency: 1 });
-    await work.ask(["a", "b"]);
-    await work.world.runtime.drain();
-    const idle = work.world.activities.idle();
-    work.outside.last.succeed();
-    await idle;
-    await work.clock.settle();
-    expect(work.outside.labels).toEqual(["a"]);
-    expect(await work.told()).toEqual([`a done {"label":"a"}`]);
-    await work.world.restart();
-    await work.clock.settle();
-    expect(work.outside.labels).toEqual(["a", "b"]);
-  });
-
-  // Would catch a stop between the attempt's commit and its run, which at-most-once could never make good.
-  test("what was about to begin is not in doubt", async () => {
-    const work = await WorkWorld.start({ delivery: "at-most-once" });
-    const release = work.world.engineOf("boss/b").hang();
-    const asked = work.ask(["a"]);
-    await work.clock.settle();
-    work.world.activities.stop();
-    release();
-    const [id = ""] = await asked;
-    expect(work.outside.runs).toEqual([]);
-    expect(await work.message(id)).toMatchObject({ status: "queued", attempts: 0 });
   });
 });
 

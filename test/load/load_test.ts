@@ -1,21 +1,18 @@
 /** Small versions of `deno task soak`: the real server under load, over real sockets, for seconds. */
-import { Hono } from "hono";
 import { expect, test } from "vitest";
 import { runReaders, runSlowReader } from "../../scripts/soak/readers.ts";
 import { SoakServer } from "../../scripts/soak/server.ts";
 import { growthOf, runSteady } from "../../scripts/soak/steady.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { createApp } from "../../src/http/app.ts";
-import { loadGate } from "../../src/http/load_gate.ts";
-import { problem } from "../../src/http/problem.ts";
 import modules from "../../scripts/soak/modules.ts";
 
 // Would catch a descriptor or a stream that is left behind by each request of some kind.
 test("under a steady mixed load no descriptors are left, and nothing fails", async () => {
   await using server = await SoakServer.start();
-  const steady = await runSteady(server, { seconds: 8, connections: 8 });
-  expect(steady.requests).toBeGreaterThan(200);
-  // Whether memory grows shows after minutes, which is for `deno task soak`.
+  const steady = await runSteady(server, { requests: 2_000, connections: 8 });
+  expect(steady.requests).toBeGreaterThanOrEqual(2_000);
+  // Whether memory grows is for `memory_test.ts` to count, and shows after minutes in `deno task soak`.
   expect(growthOf(steady).filter((what) => !what.startsWith("memory"))).toEqual([]);
 }, 60_000);
 
@@ -51,30 +48,3 @@ test("a reader that reads nothing is dropped, with most of what it asked for unr
   await runtime[Symbol.asyncDispose]();
   Deno.removeSync(folder, { recursive: true });
 }, 60_000);
-
-test("the gate lets a burst through, refuses when it lasts, and opens when it is over", async () => {
-  const app = new Hono();
-  app.use(loadGate(5));
-  app.onError((error) => problem(error));
-  const busy = (ms: number) => {
-    for (const end = performance.now() + ms; performance.now() < end;);
-  };
-  app.get("*", (c) => {
-    busy(4);
-    return c.text("done");
-  });
-  const moment = async (path: string, requests: number) => {
-    const answers = await Promise.all(Array.from({ length: requests }, () => app.request(path)));
-    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
-    return answers.filter(({ status }) => status === 429).length;
-  };
-  expect(await moment("/", 20)).toBe(0);
-  let refused = 0;
-  for (const end = performance.now() + 2_000; performance.now() < end && refused === 0;) {
-    refused = await moment("/", 20);
-  }
-  expect(refused).toBeGreaterThan(0);
-  expect(await moment("/health/live", 20)).toBe(0);
-  for (let n = 0; n < 3; n++) await moment("/", 1);
-  expect(await moment("/", 20)).toBe(0);
-});

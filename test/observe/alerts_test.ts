@@ -203,6 +203,20 @@ test("a circuit that stays open fires, also while it is tried; a short opening d
   expect(firing(alerts)).toEqual([]);
 });
 
+test("a promise that was left rejected is told of for five minutes after the latest", async () => {
+  const { runtime, clock, alerts } = watchFake();
+  const stray = { activity: "charge", count: 1, at: clock.now(), error: "Error: no" };
+  runtime.strayed.push(stray);
+  await clock.advance(EVERY_MS);
+  expect(firing(alerts)).toEqual(["stray-rejection charge"]);
+  expect(alerts.list()[0]?.message).toContain("charge left a promise rejected");
+  runtime.strayed.splice(0, 1, { ...stray, count: 2, at: clock.now() });
+  await clock.advance(defaultLimits.alertStrayMs - EVERY_MS);
+  expect(alerts.list()).toMatchObject([{ value: 2 }]);
+  await clock.advance(EVERY_MS);
+  expect(firing(alerts)).toEqual([]);
+});
+
 test("a store that cannot be reached fires, but not while draining", async () => {
   const { runtime, clock, alerts, logged } = watchFake();
   runtime.isServing = false;

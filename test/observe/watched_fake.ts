@@ -1,7 +1,9 @@
+import type { StrayReading } from "../../src/core/stray.ts";
 import type { ReactorStatus } from "../../src/runtime/reactor_models.ts";
 import type { Registry } from "../../src/runtime/registry.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
-import { allSeries, type Series } from "../../src/observe/series.ts";
+import { allSeries } from "../../src/observe/series.ts";
+import type { Series } from "../../src/observe/series_types.ts";
 import {
   Lookout,
   type OpenSagaState,
@@ -33,6 +35,8 @@ export class FakeRuntime implements Watched {
   readonly activities = {
     list: () => Array.from(this.circuits, ([name, state]) => ({ name, running: 2, circuit: { state } })),
   };
+  readonly strayed: StrayReading[] = [];
+  readonly strays = { list: () => this.strayed };
   readonly sagas = {
     names: () => ["booking"],
     count: (_: string, state: OpenSagaState) => Promise.resolve(this.sagaCounts.get(state) ?? 0),

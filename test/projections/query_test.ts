@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { projection, query, type SqlArgument } from "../../src/core/projection.ts";
+import { query, type SqlArgument } from "../../src/core/projection.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { temporaryFolder } from "../store/databases.ts";
 import { ledger, names } from "../support/actors.ts";
@@ -187,55 +187,6 @@ function hold(read: ReadWorld): () => void {
   };
   return () => gate.resolve();
 }
-
-// Would catch a slow query that blocks commands or other queries. In a folder, with real threads and real time: nothing virtual can be interrupted.
-test("a query that runs for ever is stopped for good, while commands and other queries go on", async () => {
-  const endless = projection("endless", {
-    version: 1,
-    from: [ledger],
-    tables: [`CREATE TABLE numbers (n INTEGER)`],
-    on: { "ledger/Added": (write, event) => write(`INSERT INTO numbers VALUES (?)`, [event.payload.n]) },
-    queries: {
-      "for-ever": query(z.object({}), z.object({ n: z.int() }), () => [
-        `WITH RECURSIVE x (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT n FROM x WHERE n < 3 OR n < 0`,
-      ]),
-      "all": query(z.object({}), z.object({ n: z.int() }), () => [`SELECT n FROM numbers ORDER BY n`]),
-    },
-  });
-  const runtime = await createRuntime({
-    modules: [ledger, endless],
-    data: temporaryFolder(),
-    limits: { queryMsMax: 1_000 },
-  });
-  onTestFinished(() => runtime[Symbol.asyncDispose]());
-  const ask = (name: string, atLeast?: string) =>
-    runtime.projections.query("endless", name, {}, {
-      atLeast: atLeast === undefined ? undefined : runtime.parseToken(atLeast),
-      waitMs: 5_000,
-    });
-  let commands = 0;
-  const add = () => runtime.ask(ledger.ref("l1").add({ n: ++commands }));
-  /** Endless queries, and how much of something else is done meanwhile. */
-  const during = async (count: number, work: () => Promise<unknown>) => {
-    let isOver = false;
-    const slow = Promise.all(Array.from({ length: count }, () => codeOf(ask("for-ever"))));
-    slow.finally(() => isOver = true);
-    let done = 0;
-    for (; !isOver; done++) await work();
-    expect(new Set(await slow)).toEqual(new Set(["query-too-slow"]));
-    return done;
-  };
-  const both = await during(1, async () => {
-    const { token } = await add();
-    expect((await ask("all", token)).rows).toHaveLength(commands);
-  });
-  // How many is for a bench to say.
-  expect(both).toBeGreaterThan(0);
-  // As many as may run at a time, and more: queries wait for each other then, and commands do not.
-  expect(await during(6, add)).toBeGreaterThan(0);
-  const { token } = await add();
-  expect((await ask("all", token)).rows).toHaveLength(commands);
-});
 
 test("queries in a folder see each write at once with its token, and survive rebuilds", async () => {
   const runtime = await createRuntime({ modules: [ledger, sums()], data: temporaryFolder(), shards: 4 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createApp } from "../../src/http/app.ts";
 import { World } from "../support/world.ts";
 import { bookingOf, journalOf, Payments, seat, statusOf } from "./support.ts";
 
@@ -64,4 +65,29 @@ test("a rejected step fails with the code and details of the rejection", async (
     status: "failed",
     error: { code: "taken", details: { by: "alice-1" } },
   });
+});
+
+// Would catch a card that is charged, and nothing ever refunded, by whoever tidies up the dead letters.
+test("a dead charge whose booking has given up is not redriven, unless that is forced", async () => {
+  const { payments, world, book } = await start();
+  await book("alice", "declines");
+  const [{ id, actor } = { id: "", actor: "" }] =
+    (await world.runtime.deadLetters.list({}, { limit: 1 })).deadLetters;
+  const app = createApp(world.runtime);
+  const redrive = (body: object) =>
+    app.request(`http://localhost/dead-letters/${id}/redrive?actor=${encodeURIComponent(actor)}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const input = { amount: 100, card: "ok" }; // the card is mended, and the operator means well
+  const refused = await redrive({ input });
+  expect(refused.status).toBe(409);
+  expect(refused.headers.get("retry-after")).toBeNull();
+  expect(await refused.json()).toMatchObject({ code: "saga-gone-on", saga: "booking", id: "alice" });
+  await world.settle();
+  expect(payments.balance).toBe(0);
+  expect((await redrive({ input, force: true })).status).toBe(202);
+  await world.settle();
+  expect(payments.balance).toBe(100);
 });

@@ -67,7 +67,7 @@ test("a command that cannot be handled fails its step at once, and is journaled 
   });
 });
 
-test("a dead letter of a step's message fails the step; that it was done after all is not kept quiet", async () => {
+test("a dead letter of a step's message fails the step; it is done after all only by force, and not in silence", async () => {
   const world = await startWorld(list);
   broken.add("b");
   await world.runtime.sagas.start("list", "1", { steps: ["a", "b"] });
@@ -78,7 +78,14 @@ test("a dead letter of a step's message fails the step; that it was done after a
   });
   expect(await done(world)).toBe("a -a");
   broken.clear();
-  expect(await world.runtime.deadLetters.redriveAll({}, 10)).toMatchObject({ redriven: 1 });
+  const { deadLetters } = world.runtime;
+  const [{ id = "" } = {}] = (await deadLetters.list({}, { limit: 10 })).deadLetters;
+  const goneOn = { code: "saga-gone-on", fields: { saga: "list", id: "1" } };
+  await expect(deadLetters.redrive(id)).rejects.toMatchObject(goneOn);
+  expect(await deadLetters.redriveAll({}, 10)).toEqual({ redriven: 0, passedOver: 1, hasMore: false });
+  await world.settle();
+  expect(await done(world)).toBe("a -a");
+  expect(await deadLetters.redriveAll({}, 10, { isForced: true })).toEqual({ redriven: 1, hasMore: false });
   await world.settle();
   expect(await done(world)).toBe("a -a b");
   expect(world.logged.filter((line) => line.startsWith("error A step that had failed was done")))

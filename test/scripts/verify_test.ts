@@ -1,5 +1,7 @@
 import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { createRuntime } from "../../src/create_runtime.ts";
+import { activity, actor, command } from "../../src/mod.ts";
 import { Registry } from "../../src/runtime/registry.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import { Findings } from "../../scripts/verify/findings.ts";
@@ -10,7 +12,23 @@ import { ledger, names, sender, unreliable } from "../support/actors.ts";
 import { runTask } from "./support.ts";
 
 const { worker, failures } = unreliable({ attemptsMax: 1 });
-const modules = [ledger, sender, sums(), source, listener, tell, worker];
+const begun = Promise.withResolvers<void>();
+const endless = activity("endless", {
+  input: z.object({}),
+  output: z.object({}),
+  delivery: "at-most-once",
+  run: () => {
+    begun.resolve();
+    return new Promise<Record<string, never>>(() => {});
+  },
+});
+const asker = actor("asker", {
+  initialState: () => ({}),
+  events: {},
+  evolve: {},
+  commands: { ask: command(z.object({}), (turn) => ({ id: turn.perform(endless, {}) })) },
+});
+const modules = [ledger, sender, sums(), source, listener, tell, worker, endless, asker];
 
 /** Something of everything: events, snapshots, rejections, dead letters, messages between shards and to come. */
 async function makeStore(folder: string): Promise<void> {
@@ -34,6 +52,9 @@ async function makeStore(folder: string): Promise<void> {
     await runtime.ask(ledger.ref("l0").look({}));
   }
   await runtime.projections.query("sums", "all", {}, { atLeast: runtime.positions(), waitMs: 10_000 });
+  // In its first attempt when the process ends, about which nothing more is recorded.
+  await runtime.ask(asker.ref("a").ask({}));
+  await begun.promise;
   await runtime[Symbol.asyncDispose]();
 }
 

@@ -113,3 +113,60 @@ test("after SIGKILL another one starts at once, and what was acknowledged is the
     expect((await second.json(`/actors/counter/${key}`)).state).toEqual({ value: 5 });
   }
 });
+
+const slow = `
+import { activity, actor, command, ProcessStoppingError } from "folio";
+import { z } from "zod";
+
+const work = activity("work", {
+  input: z.object({}),
+  output: z.object({ attempt: z.int() }),
+  retry: { attemptsMax: 1 },
+  run: (_, { signal, attempt }) => attempt > 1 ? Promise.resolve({ attempt }) : new Promise((_, reject) =>
+    signal.addEventListener("abort", () => {
+      console.log(JSON.stringify({ message: "told", isStop: signal.reason instanceof ProcessStoppingError }));
+      reject(signal.reason);
+    })),
+});
+
+export default [
+  work,
+  actor("boss", {
+    initialState: () => ({}),
+    events: { Told: z.object({}) },
+    evolve: { Told: (state) => state },
+    commands: {
+      ask: command(z.object({}), (turn) => ({ id: turn.perform(work, {}, { onDone: "told" }) })),
+      told: command(z.object({ output: work.output }), (turn) => turn.emit("Told", {})),
+    },
+  }),
+];
+`;
+
+// Would catch a deploy that costs a long activity one of its attempts: with one attempt, its only one.
+test("SIGTERM: an activity that runs is told to stop, and is made again by the next process", async () => {
+  const modules = `${temporaryFolder()}/mod.ts`;
+  Deno.writeTextFileSync(modules, slow);
+  const env = { FOLIO_DATA: temporaryFolder(), FOLIO_MODULES: modules };
+  const first = await start(env);
+  const { reply: { id } } = await (await first.post("/actors/boss/b/ask")).json();
+  expect(await first.json(`/messages/${id}`)).toMatchObject({ status: "running", attempts: 1 });
+  first.kill("SIGTERM");
+  expect(await first.logged("told")).toMatchObject({ isStop: true });
+  await first.logged("Stopped"); // in time: it did as it was told
+  expect(await first.outcome()).toEqual({ code: 0, stderr: "" });
+
+  const second = await start(env);
+  const live = await fetch(`${second.url}/actors/boss/b/events`, {
+    headers: { accept: "text/event-stream" },
+  });
+  for await (const text of live.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    if (text.includes("Told")) break;
+  }
+  expect(await second.json(`/messages/${id}`)).toMatchObject({
+    status: "done",
+    attempts: 2,
+    reply: { attempt: 2 },
+    failures: [{ attempt: 1, isCounted: false }],
+  });
+});

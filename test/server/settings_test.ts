@@ -158,3 +158,20 @@ test("with a token, every address may be listened to, and nobody gets in without
   expect(await statusOf("/health/ready")).toBe(200);
   expect(await statusOf("/events", { authorization: `Bearer ${token}` })).toBe(200);
 });
+
+// Would catch a folder that is refused with a word about a permission that the operator has given.
+test("a folder whose name has a comma is refused by `deno task start` in words, and else is one like others", async () => {
+  const data = `${temporaryFolder()}/books, old`;
+  const started = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "start"],
+    cwd: new URL("../..", import.meta.url).pathname,
+    env: { FOLIO_DATA: data, FOLIO_PORT: "0", NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  expect(started.code).toBe(1);
+  expect(new TextDecoder().decode(started.stderr)).toContain(
+    `Cannot use FOLIO_DATA ${data}: it has a comma, and Deno's permissions, which are lists with commas, do not`,
+  );
+  const server = await start({ FOLIO_DATA: data });
+  expect((await server.post("/actors/counter/c/increment")).status).toBe(200);
+});

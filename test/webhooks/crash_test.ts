@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { defaultLimits } from "../../src/config.ts";
 import { Relay } from "../../src/processors/relay.ts";
 import { Webhooks } from "../../src/processors/webhooks.ts";
-import { NewWebhook } from "../../src/runtime/webhooks.ts";
+import { NewWebhook } from "../../src/core/webhook_api.ts";
 import { World } from "../support/world.ts";
 import { note } from "./support.ts";
 

@@ -259,3 +259,20 @@ test("an actor with the longest key has its order too", async () => {
   expect(server.numbersOf(key)).toEqual([1, 1, 2, 3]);
   expect((await server.get(`/webhooks/${id}/deliveries`)).body.deliveries).toHaveLength(3);
 });
+
+// Would catch a deploy that uses up the attempts of a delivery, or shows a failure that was none of the receiver's.
+test("a delivery that a stop interrupts does not count as one that failed", async () => {
+  const server = await WebhooksServer.start();
+  const id = await server.register();
+  server.react = () => "silence";
+  await server.add("a", 1);
+  await server.clock.advance(100);
+  expect(server.received).toHaveLength(1);
+  await server.runtime.drain();
+  server.runtime.activities.interrupt();
+  await server.runtime.activities.idle();
+  await server.clock.settle();
+  const [delivery] = await server.runtime.webhooks.deliveries(id, 1);
+  expect(delivery).toMatchObject({ status: "retrying", failures: [{ attempt: 1, isCounted: false }] });
+  expect(delivery?.latest).toBeUndefined();
+});

@@ -7,7 +7,7 @@ import type { ClientOptions, Fetch } from "./types.ts";
 
 /** One request. Whatever it asks for may be asked for again: reads, and commands that carry their id. */
 export interface Call {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Below the server's URL, encoded. */
   readonly path: string;
   /** Those that are undefined are left out. */
@@ -15,6 +15,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Without a response for so long it has failed (60 s). */
+  readonly responseMsMax?: number | undefined;
 }
 
 /** A response of 2xx. */
@@ -110,7 +112,8 @@ export class Transport {
 
   async #callOnce(call: Call): Promise<Answer> {
     const send = this.#prepare(call, "application/json");
-    const { response, text } = await this.#bounded(call, RESPONSE_MS_MAX, async (signal) => {
+    const { responseMsMax = RESPONSE_MS_MAX } = call;
+    const { response, text } = await this.#bounded(call, responseMsMax, async (signal) => {
       const response = await send(signal);
       return { response, text: await response.text() };
     });

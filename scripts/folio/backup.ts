@@ -14,7 +14,7 @@ export function backup(terminal: Terminal) {
         "wait some milliseconds. read.db is not copied, since read models are made again from the log. DEST is a " +
         "backup once it has a manifest.json.",
     )
-    .argument("<dest>", "a new or empty folder")
+    .argument("<dest>", "folder to copy to: a new or empty one")
     .addOption(dataOption())
     .addOption(
       noUrlOption("run it where the server's folder is, and name that with --data; the server may run"),

@@ -85,7 +85,7 @@ function list(terminal: Terminal) {
 function show(terminal: Terminal) {
   return new Command("show")
     .description("Shows a dead letter with its input and its failures.")
-    .argument("<message>", "its id")
+    .argument("<message>", "dead letter: its message id")
     .addOption(whichOption())
     .addOption(dataOption())
     .addOption(urlOption())
@@ -110,7 +110,7 @@ function redrive(terminal: Terminal) {
       "Puts a dead letter back into its mailbox, with an edited input if need be; or all that a filter finds. A " +
         "running server does this.",
     )
-    .argument("[message]", "its id; leave it out to redrive by filter")
+    .argument("[message]", "dead letter: its message id; leave it out to redrive by filter")
     .option(
       "--edit <json>",
       "what to send instead of its input; checked against the schema. - reads it from stdin",
@@ -161,7 +161,7 @@ function redrive(terminal: Terminal) {
 function discard(terminal: Terminal) {
   return new Command("discard")
     .description("Takes a dead letter off the list, for good. A running server does this.")
-    .argument("<message>", "its id")
+    .argument("<message>", "dead letter: its message id")
     .addOption(whichOption())
     .addOption(serverOption())
     .addOption(noDataOption())

@@ -34,7 +34,7 @@ export interface EventsQuery {
 export function events(terminal: Terminal) {
   return new Command("events")
     .description(about)
-    .argument("[actor]", "type/key: only its events", actorName)
+    .argument("[actor]", "actor: type/key, only its events", actorName)
     .option("--type <type>", "only events of this type")
     .addOption(
       new Option(

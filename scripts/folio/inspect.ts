@@ -47,7 +47,7 @@ export function inspect(terminal: Terminal) {
       "Shows the state that an actor has, or had. Of a folder it is folded from the events alone, and a server " +
         "may run on it.",
     )
-    .argument("<actor>", "type/key", actorName)
+    .argument("<actor>", "actor: type/key", actorName)
     .addOption(new Option("--version <n>", "as it was after its Nth event").argParser(wholeFrom1))
     .addOption(new Option("--at <time>", "as it was at a time, with its zone").argParser(time))
     .addOption(dataOption())

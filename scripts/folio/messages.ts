@@ -14,7 +14,7 @@ export function messages(terminal: Terminal) {
       "Shows what became of a message: its status, attempts and reply, or what is known of it from its events. " +
         "What has only arrived is in the memory of a server, and not in its folder.",
     )
-    .argument("<message>", "its id: a Folio-Message-Id, or the Idempotency-Key that it came with")
+    .argument("<message>", "message: a Folio-Message-Id, or the Idempotency-Key that it came with")
     .option("--actor <actor>", "which one, where several were sent that message")
     .addOption(dataOption())
     .addOption(urlOption())

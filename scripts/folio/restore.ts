@@ -12,8 +12,8 @@ export function restore(terminal: Terminal) {
       "Puts a backup in place. Verifies the manifest and every database before anything has its name. Read models " +
         "are made again from the log when a server starts on DEST.",
     )
-    .argument("<src>", "a folder that `backup` has made")
-    .argument("<dest>", "a new or empty folder, held by no server")
+    .argument("<src>", "backup: a folder that `backup` has made")
+    .argument("<dest>", "folder to put it in: a new or empty one, held by no server")
     .addOption(noUrlOption("it is for a folder that no server runs on"))
     .addOption(jsonOption("a line of JSON: what the backup's manifest.json says"))
     .addHelpText("after", examples("restore /backups/2026-01-31 ./data"))

@@ -56,7 +56,7 @@ function list(terminal: Terminal) {
     .description(
       "Lists instances, saga by saga. `inspect booking/b1` and `events booking/b1` tell more of one.",
     )
-    .argument("[saga]", "only those of this name")
+    .argument("[saga]", "saga: only its instances")
     .addOption(new Option("--status <status>", "only those that are so").choices(sagaStatusNames))
     .addOption(limitOption())
     .addOption(dataOption())
@@ -85,7 +85,7 @@ function check(terminal: Terminal) {
       "Replays all running instances against the code of the modules, before a deploy. Exit code 1 when the code " +
         "does not do what some of them have recorded: those would stop. Only reads; a server may run on the folder.",
     )
-    .argument("[saga...]", "only those of these names")
+    .argument("[saga...]", "sagas: only their instances")
     .addOption(dataOption())
     .addOption(noUrlOption("the code is here, so name a folder with --data; a server may run on it"))
     .addOption(modulesOption())

@@ -74,7 +74,7 @@ function list(terminal: Terminal) {
 function tell(action: "pause" | "resume", description: string, terminal: Terminal) {
   return new Command(action)
     .description(description)
-    .argument("<schedule>", "its name")
+    .argument("<schedule>", "schedule: its name")
     .addOption(serverOption())
     .addOption(noDataOption())
     .addOption(jsonOption("a line of JSON, as GET /schedules/:name"))

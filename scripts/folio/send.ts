@@ -25,9 +25,9 @@ export function send(terminal: Terminal) {
       "Sends a command to an actor of a running server and prints its reply. With an idempotency key it is handled " +
         "once, however often it is sent. Exit code 1 when the actor rejects it.",
     )
-    .argument("<actor>", "type/key", actorName)
-    .argument("<command>", "its name, as in /openapi.json")
-    .argument("[input]", "JSON, {} if it is left out; - reads it from stdin")
+    .argument("<actor>", "actor: type/key", actorName)
+    .argument("<command>", "command: its name, as in /openapi.json")
+    .argument("[input]", "input: JSON, {} if it is left out; - reads it from stdin")
     .option(
       "--idempotency-key <key>",
       "names the message: send it again with the same key if the answer was lost",
@@ -80,14 +80,14 @@ export function send(terminal: Terminal) {
 
 /** Without waiting for the reply. */
 async function leave(
-  { transport }: Server,
+  { transport, url }: Server,
   command: SentCommand,
   options: SendOptions,
   { terminal, isJson }: Output,
 ): Promise<void> {
   const { messageId } = await sendCommand(transport, command, options);
   if (isJson) return terminal.print(JSON.stringify({ messageId }));
-  terminal.print(`Sent: \`deno task folio messages ${messageId}\` tells what becomes of it.`);
+  terminal.print(`Sent: \`deno task folio messages ${messageId} --url ${url}\` tells what becomes of it.`);
 }
 
 async function ask(

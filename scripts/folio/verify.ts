@@ -22,7 +22,7 @@ Ends with 0 when all is well, 1 when something is wrong, 2 when the folder canno
 export function verify(terminal: Terminal) {
   return new Command("verify")
     .description(about)
-    .argument("[folder]", "what to check; the same as --data")
+    .argument("[folder]", "folder: what to check, the same as --data")
     .addOption(dataOption())
     .addOption(noUrlOption("it checks a folder that no server holds; a backup will do"))
     .addOption(modulesOption())

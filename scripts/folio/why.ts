@@ -37,7 +37,7 @@ export function why(terminal: Terminal) {
     )
     .argument(
       "<event|message>",
-      "an event's SHARD.POSITION, as POSITION of `events` has it, or a message's id: a Folio-Message-Id, or that " +
+      "event or message: an event's SHARD.POSITION, as POSITION of `events` has it, or a message's id: a Folio-Message-Id, or that " +
         "of a dead letter",
     )
     .option("--actor <actor>", "which one, where several were sent that message")

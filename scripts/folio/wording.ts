@@ -34,15 +34,15 @@ function textOf(command: CommandUnknownOpts, { code, message }: CommanderError):
   switch (code) {
     case "commander.help":
       return `Cannot tell what to do: say ${listed(command.commands.map((each) => each.name()))}`;
-    case "commander.missingArgument": {
-      const missing = registeredArguments[args.length];
-      return `${what}: name one ${missing?.name()}${missing?.description ? `, ${missing.description}` : ""}`;
-    }
+    case "commander.missingArgument":
+      return `${what}: name one ${nounOf(registeredArguments[args.length])}`;
     case "commander.excessArguments": {
       const [only, ...others] = registeredArguments;
       if (!only) return `${what}: nothing is known of "${args[0]}"`;
-      if (others.length === 0) return `${what}: name one ${only.name()} at the most`;
-      return `${what}: it takes no more than ${registeredArguments.map(argumentTerm).join(" ")}`;
+      if (others.length > 0) {
+        return `${what}: it takes no more than ${registeredArguments.map(argumentTerm).join(" ")}`;
+      }
+      return `${what}: name one ${nounOf(only)}${only.required ? "" : " at the most"}`;
     }
     case "commander.invalidArgument":
       return message
@@ -59,6 +59,11 @@ function textOf(command: CommandUnknownOpts, { code, message }: CommanderError):
         message.replace(/^error: /, "").replace(/\n\((.*)\)$/, ", $1").replace(", Did", "; did")
       }`;
   }
+}
+
+/** What an argument is, which its description begins with: `actor: type/key`. */
+function nounOf(argument: Argument | undefined): string {
+  return argument?.description.split(":", 1)[0] ?? "thing";
 }
 
 /** `deno task folio`, and the command's own names. */

@@ -14,9 +14,11 @@ const CLEAR_LINE = "\r\x1b[K";
 /** The cursor's place, saved and restored: where lines are printed above the bar, it is another one by then. */
 const unwanted: ReadonlySet<string> = new Set(["\x1b7", "\x1b8"]);
 
-/** A bar on standard error, where that is a terminal. */
+/** A bar on standard error, where that is a terminal, once the work has taken a moment. */
 export class ProgressBar {
+  readonly #createdAt = performance.now();
   #bar: Bar | undefined;
+  #done = 0;
   #total = 0;
 
   /** @param unit What is counted; `bytes` are shown in megabytes. */
@@ -27,9 +29,10 @@ export class ProgressBar {
   ) {}
 
   update(done: number, total: number): void {
-    if (!this.terminal.progress) return;
-    this.#bar ??= this.#start(this.terminal.progress, done, total);
-    this.#total = total;
+    const { progress } = this.terminal;
+    if (!progress || performance.now() - this.#createdAt < progress.afterMs) return;
+    this.#bar ??= this.#start(progress, done, total);
+    [this.#done, this.#total] = [done, total];
     this.#bar.setTotal(total);
     this.#bar.update(done);
   }
@@ -43,7 +46,7 @@ export class ProgressBar {
 
   /** All of it is done. */
   finish(): void {
-    this.#bar?.update(this.#total);
+    if (this.#done < this.#total) this.#bar?.update(this.#total);
     this.stop();
   }
 
@@ -64,7 +67,10 @@ export class ProgressBar {
       format: `${this.what} {bar} {percentage} %, {value} of {total} ${unit}, {eta_formatted} to go`,
       formatValue: (value: number, _: unknown, type: string) =>
         isBytes && type !== "percentage" ? (value / 1e6).toFixed(1) : value,
+      formatTime: (seconds: unknown) => typeof seconds === "number" ? timeText(seconds) : "?",
       barsize: 24,
+      // Otherwise a terminal whose program is killed would wrap no lines any more.
+      linewrap: true,
       // Also where nothing has changed but a line above it.
       forceRedraw: true,
       // It would take Ctrl+C for itself, and let the program go on.
@@ -73,4 +79,8 @@ export class ProgressBar {
     bar.start(total, done);
     return bar;
   }
+}
+
+function timeText(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

@@ -11,6 +11,9 @@ export type Column<Item> = readonly [
 /** The last column keeps so much room, however narrow the terminal. */
 const LAST_CHARS_MIN = 12;
 
+/** Of a list, the items that are waited for, so that its columns fit them. */
+const FITTED_ITEMS = 200;
+
 /**
  * Lays out items as lines of a table, one by one: columns grow with what has been seen, since nobody waits for
  * the whole of a long list to know their widths.
@@ -21,6 +24,11 @@ export class Table<Item> {
   /** @param charsMax Of a line, what is over being cut from the last column; Infinity for all of it. */
   constructor(private readonly columns: readonly Column<Item>[], private readonly charsMax: number) {
     this.#widths = columns.map(([heading, charsMin]) => Math.max(heading.length, charsMin));
+  }
+
+  /** Makes room for items that are to come. */
+  fit(items: readonly Item[]): void {
+    for (const item of items) this.row(item);
   }
 
   heading(): string {
@@ -56,14 +64,21 @@ export async function printList<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,
   { isJson, columns, none }: Listing<Item>,
 ): Promise<void> {
-  const table = new Table(columns, terminal.columns ?? Infinity);
-  let isFirst = true;
+  const table = isJson ? undefined : new Table(columns, terminal.columns ?? Infinity);
+  const print = (item: Item) => terminal.print(table ? table.row(item) : JSON.stringify(item));
+  const first: Item[] = [];
+  let isBegun = false;
+  const begin = () => {
+    isBegun = true;
+    table?.fit(first);
+    if (table) terminal.print(first.length > 0 ? table.heading() : none);
+    first.forEach(print);
+  };
   for await (const item of items) {
-    if (isFirst && !isJson) terminal.print(table.heading());
-    isFirst = false;
-    terminal.print(isJson ? JSON.stringify(item) : table.row(item));
+    if (isBegun) print(item);
+    else if (first.push(item) === FITTED_ITEMS) begin();
   }
-  if (isFirst && !isJson) terminal.print(none);
+  if (!isBegun) begin();
 }
 
 function shorten(text: string, charsMax: number): string {

@@ -12,8 +12,10 @@ export interface Terminal {
   readInput(): Promise<string>;
   /** Characters of a line of standard output, where that is a terminal. */
   readonly columns: number | undefined;
-  /** Where progress is drawn: standard error, if that is a terminal. */
-  readonly progress: { readonly columns: number; write(text: string): void } | undefined;
+  /** Where progress is drawn: standard error, if that is a terminal; and after how long, for what is over soon. */
+  readonly progress:
+    | { readonly columns: number; readonly afterMs: number; write(text: string): void }
+    | undefined;
   /** How servers are reached, where it is not the global `fetch`. */
   readonly fetch: Fetch | undefined;
 }
@@ -33,7 +35,7 @@ export const realTerminal: Terminal = {
   readInput: () => new Response(Deno.stdin.readable).text(),
   columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
   progress: Deno.stderr.isTerminal()
-    ? { columns: Deno.consoleSize().columns, write: (text) => write(Deno.stderr, text) }
+    ? { columns: Deno.consoleSize().columns, afterMs: 500, write: (text) => write(Deno.stderr, text) }
     : undefined,
   fetch: undefined,
 };

@@ -176,5 +176,5 @@ test("a backup is refused where it cannot be made, and leaves nothing behind", a
     "shard-1.db: there is no",
   );
   expect([...Deno.readDirSync(full)].map(({ name }) => name)).toEqual(["mine"]);
-  expect((await runTask("backup", "--help")).stdout).toContain("Usage: deno task backup DEST");
+  expect((await runTask("backup", "--help")).stdout).toContain("Usage: deno task folio backup DEST");
 });

@@ -139,5 +139,5 @@ test("a command line that cannot be used is refused with exit code 2, a token wi
     expect(result, args.join(" ")).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(message);
   }
-  expect((await runTask("events", "--help")).stdout).toContain("Usage: deno task events [ACTOR]");
+  expect((await runTask("events", "--help")).stdout).toContain("Usage: deno task folio events [ACTOR]");
 });

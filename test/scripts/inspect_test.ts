@@ -110,7 +110,7 @@ test("what cannot be shown is said in one line, with exit code 1, or 2 for the c
     expect(result.stderr).toContain(message);
     if (code === 1) expect(result.stderr.trim().split("\n")).toHaveLength(1);
   }
-  expect((await runTask("inspect", "--help")).stdout).toContain("Usage: deno task inspect ACTOR");
+  expect((await runTask("inspect", "--help")).stdout).toContain("Usage: deno task folio inspect ACTOR");
 }, 60_000);
 
 // Would catch a script that needs what only a clean end of the server leaves.

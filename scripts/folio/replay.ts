@@ -111,7 +111,7 @@ async function replayFolder(
   const registry = await loadRegistry(modulesFile);
   const start = flags.from === undefined ? undefined : parseLogStart(flags.from, shards);
   const modules = modulesFor(registry, flags.reactor);
-  await using runtime = await createRuntime({ modules, data, shards, performs: false });
+  await using runtime = await createRuntime({ modules, data, shards, performs: false }).catch(toldWhereElse);
   if (flags.drop !== undefined) return await dropTables(runtime, registry, name, output);
   const { projections, reactors } = runtime;
   await replayWith(name, flags, {
@@ -126,6 +126,14 @@ async function replayFolder(
       resend: () => reactors.resend(name, start),
     }),
   }, output);
+}
+
+/** A folder that is held is replayed by who holds it. */
+function toldWhereElse(error: unknown): never {
+  if (error instanceof Error && error.message.includes("it is held by")) {
+    throw new ScriptError(`${error.message}; let the server there replay, with --url`, { cause: error });
+  }
+  throw error;
 }
 
 /** All that turns need, and what is to be replayed. What other reactors would send is left to the server. */

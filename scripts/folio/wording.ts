@@ -31,7 +31,9 @@ export function refusalOf(command: CommandUnknownOpts, error: CommanderError): E
 function textOf(command: CommandUnknownOpts, { code, message }: CommanderError): string {
   const what = `Cannot run ${namesOf(command).slice(1).join(" ") || "folio"}`;
   const { registeredArguments, args } = command;
-  switch (code) {
+  // Options are of the commands below it: one is told of only once it is known which.
+  const lacksVerb = command.commands.length > 0 && command.parent && code === "commander.unknownOption";
+  switch (lacksVerb ? "commander.help" : code) {
     case "commander.help":
       return `Cannot tell what to do: say ${listed(command.commands.map((each) => each.name()))}`;
     case "commander.missingArgument":

@@ -17,6 +17,12 @@ export class Server {
     if (!URL.canParse(url) || !/^https?:/.test(url)) {
       throw new UsageError(`Cannot use --url ${url}: it is no URL, such as http://127.0.0.1:8000`);
     }
+    const { username, password } = new URL(url);
+    if (username !== "" || password !== "") {
+      throw new UsageError(
+        "Cannot use --url with a name or password in it: the token belongs into FOLIO_TOKEN",
+      );
+    }
     const token = env("FOLIO_TOKEN");
     this.#hasToken = token !== undefined;
     this.transport = new Transport(url, { token, fetch, attemptsMax: 1 });

@@ -5,7 +5,10 @@ import { createIds, type Ids } from "../core/ids.ts";
 import { FolioClientError, type Problem } from "./client_error.ts";
 import type { ClientOptions, Fetch } from "./types.ts";
 
-/** One request. Whatever it asks for may be asked for again: reads, and commands that carry their id. */
+/**
+ * One request. Whatever it asks for may be asked for again: reads, and commands that carry their id. Who asks for
+ * something else allows for one attempt.
+ */
 export interface Call {
   readonly method: "GET" | "POST" | "DELETE";
   /** Below the server's URL, encoded. */

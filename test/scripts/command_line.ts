@@ -45,6 +45,12 @@ export async function folio(args: readonly string[], world: World = {}): Promise
   return { code, out: out.join(""), err: err.join("") };
 }
 
+/** As `runTask`, in this process: what a command line is refused for has nothing to do with permissions. */
+export async function runHere(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, out, err } = await folio(args);
+  return { code, stdout: out, stderr: err };
+}
+
 /** A runtime on a folder, and its server. */
 export interface Office {
   readonly runtime: OpenRuntime;

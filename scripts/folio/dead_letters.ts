@@ -49,7 +49,14 @@ export function deadLetters(terminal: Terminal) {
     .addCommand(list(terminal))
     .addCommand(show(terminal))
     .addCommand(redrive(terminal))
-    .addCommand(discard(terminal));
+    .addCommand(discard(terminal))
+    .addHelpText(
+      "after",
+      examples(
+        "dead-letters list --url http://127.0.0.1:8000",
+        "dead-letters redrive --type activity:send-email --error 'connection refused'",
+      ),
+    );
 }
 
 function list(terminal: Terminal) {

@@ -18,11 +18,9 @@ export function mutants(terminal: Terminal) {
       "Plants known bugs, one at a time, in a copy of the repository, and shows that the tests or the simulation catch " +
         "each. Exit code 1 when one survives, or does not fit the code any more.",
     )
-    .option(
-      "--only <name>",
-      "this one; may be given more than once",
-      (name, all: string[]) => [...all, name],
-      [],
+    .addOption(
+      new Option("--only <name>", "this one; may be given more than once")
+        .argParser<string[]>((name, all) => [...all ?? [], name]),
     )
     .option("--list", "prints their names, and what is tried to catch them, and checks that they fit")
     .addOption(
@@ -33,7 +31,7 @@ export function mutants(terminal: Terminal) {
       jsonOption("a line of JSON for each: name, promise, and catches (--list), or seconds and caughtBy"),
     )
     .addHelpText("after", examples("mutants --list", "mutants --only acknowledge-before-durable"))
-    .action(async ({ only, list, timeout, json }) => {
+    .action(async ({ only = [], list, timeout, json }) => {
       const unknown = only.filter((name) => !allMutants.some((mutant) => mutant.name === name));
       if (unknown.length > 0) throw new UsageError(`Cannot run: no mutant is named ${unknown.join(", ")}`);
       const chosen = allMutants.filter(({ name }) => only.length === 0 || only.includes(name));

@@ -43,7 +43,8 @@ export function projections(terminal: Terminal) {
     });
   return new Command("projections")
     .description("Read models, and how far behind the log they are.")
-    .addCommand(list, { isDefault: true });
+    .addCommand(list, { isDefault: true })
+    .addHelpText("after", examples("projections", "projections --url http://127.0.0.1:8000 --json"));
 }
 
 function statusOf({ status, build, failure }: ShownProjection): string | undefined {

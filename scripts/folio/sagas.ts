@@ -48,7 +48,8 @@ export function sagas(terminal: Terminal) {
   return new Command("sagas")
     .description("Instances of sagas.")
     .addCommand(list(terminal))
-    .addCommand(check(terminal));
+    .addCommand(check(terminal))
+    .addHelpText("after", examples("sagas list --status stuck", "sagas check --modules ./next/mod.ts"));
 }
 
 function list(terminal: Terminal) {

@@ -47,7 +47,8 @@ export function schedules(terminal: Terminal) {
         "Lets a schedule go on from now: times that passed meanwhile are not made up for.",
         terminal,
       ),
-    );
+    )
+    .addHelpText("after", examples("schedules list", "schedules pause nightly --url http://127.0.0.1:8000"));
 }
 
 function list(terminal: Terminal) {

@@ -48,7 +48,8 @@ export function timers(terminal: Terminal) {
     });
   return new Command("timers")
     .description("What will be delivered, and when.")
-    .addCommand(list, { isDefault: true });
+    .addCommand(list, { isDefault: true })
+    .addHelpText("after", examples("timers", "timers --actor cart/demo"));
 }
 
 interface Wanted {

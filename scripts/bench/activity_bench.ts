@@ -5,13 +5,10 @@ import { systemClock } from "../../src/core/clock.ts";
 import { command } from "../../src/core/command.ts";
 import { createIds } from "../../src/core/ids.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
-import type { Commit } from "../../src/store/commit.ts";
-import type { ShardEngine } from "../../src/store/engine.ts";
 import type { MessageRow } from "../../src/store/messages.ts";
-import { openShardStore } from "../../src/store/shard_store.ts";
-import { openWorkerDatabase } from "../../src/store/worker_database.ts";
+import { withBareStore } from "./bare_store.ts";
 import { inTemporaryFolder, medianBy } from "./measure.ts";
-import { against, count, percent, printTable } from "./table.ts";
+import { against, count, percent, type Show } from "./table.ts";
 
 const PER_TURN = 500;
 const CONCURRENCIES = [10, 50, 500];
@@ -20,7 +17,7 @@ const FLOOR = 0.5;
 const ids = createIds(systemClock);
 
 /** Activities/s whose work takes no time, against a bare loop that keeps the same books. */
-export async function benchActivities(isQuick: boolean): Promise<void> {
+export async function benchActivities(isQuick: boolean, show: Show): Promise<void> {
   const jobs = isQuick ? 5_000 : 20_000;
   const rounds = isQuick ? 1 : 3;
   const rows: string[][] = [];
@@ -41,14 +38,12 @@ export async function benchActivities(isQuick: boolean): Promise<void> {
       against(ratio >= FLOOR, `at least ${percent(FLOOR)}`),
     ]);
   }
-  printTable(
+  show(
     `Activities: ${count(jobs)} that take no time, asked for by ${PER_TURN} a turn, 1 shard`,
     ["concurrency", "bare loop", "performed", "ratio", "floor"],
     rows,
-  );
-  console.log(
-    "\n  The bare loop writes the same rows (asked for, begun, done) in commits of as many as run at a time,\n" +
-      "  and awaits the same promises between them. Rates are activities/s.",
+    "The bare loop writes the same rows (asked for, begun, done) in commits of as many as run at a time,\n" +
+      "and awaits the same promises between them. Rates are activities/s.",
   );
 }
 
@@ -90,12 +85,9 @@ async function measureActivities(folder: string, jobs: number, concurrency: numb
 }
 
 /** The ceiling: the same rows and promises, with nothing else around them. */
-async function measureBareLoop(folder: string, jobs: number, concurrency: number): Promise<number> {
-  const url = `file:${folder}/shard-0.db`;
-  const database = await openWorkerDatabase({ url });
-  try {
-    const { engine } = await openShardStore(database, { name: url, shard: 0, shards: 1, isFile: true });
-    const append = await appender(engine);
+function measureBareLoop(folder: string, jobs: number, concurrency: number): Promise<number> {
+  return withBareStore(folder, async (store) => {
+    const append = (messages: MessageRow[]) => store.append(store.next({ messages }));
     const startedAt = performance.now();
     const rows = Array.from({ length: jobs }, (_, n) => rowOf(n, ids.next()));
     for (let from = 0; from < jobs; from += PER_TURN) await append(rows.slice(from, from + PER_TURN));
@@ -111,29 +103,7 @@ async function measureBareLoop(folder: string, jobs: number, concurrency: number
       await append(batch);
     }
     return jobs / (performance.now() - startedAt) * 1_000;
-  } finally {
-    await database.close();
-  }
-}
-
-async function appender(engine: ShardEngine): Promise<(messages: MessageRow[]) => Promise<number>> {
-  const { epoch } = await engine.acquire();
-  const nothing = { events: [], outbox: [], relayed: [], snapshots: [], checkpoints: [] };
-  let index = 0;
-  return (messages) => {
-    const commit: Commit = {
-      ...nothing,
-      index: ++index,
-      epoch,
-      id: ids.next(),
-      at: Date.now(),
-      messages,
-      timers: [],
-      timersGone: [],
-      prune: null,
-    };
-    return engine.append(index - 1, commit);
-  };
+  });
 }
 
 /** What a message of an activity leaves. */

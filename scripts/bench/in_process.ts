@@ -2,7 +2,7 @@ import { counter } from "../../actors/counter.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { inTemporaryFolder, measure, type Measured, medianBy, percentile } from "./measure.ts";
 import { keyOf, measureRawCommits, type Thread } from "./raw_commits.ts";
-import { against, count, ms, percent, printTable, times } from "./table.ts";
+import { against, count, ms, percent, type Show, times } from "./table.ts";
 
 const KEYS = 1_000;
 const SIZES = [1, 64, 256, 1_000];
@@ -10,7 +10,7 @@ const FLOOR = 0.6;
 const SINGLE_FLOOR = 3;
 
 /** Commands by `runtime.ask` in this process, against raw group commits of the same rows. */
-export async function benchInProcess(isQuick: boolean): Promise<void> {
+export async function benchInProcess(isQuick: boolean, show: Show): Promise<void> {
   const rounds = isQuick ? 1 : 3;
   const warmUpMs = isQuick ? 200 : 400;
   const durationMs = isQuick ? 500 : 800;
@@ -31,7 +31,7 @@ export async function benchInProcess(isQuick: boolean): Promise<void> {
     }
     rows.push(rowOf(size, { calling: median(raw.calling), worker: median(raw.worker) }, median(asked)));
   }
-  printTable(
+  show(
     `In process: raw group commit of the same rows against runtime.ask, ${KEYS} warm actors, 1 shard`,
     [
       "commands",
@@ -44,9 +44,7 @@ export async function benchInProcess(isQuick: boolean): Promise<void> {
       "floor",
     ],
     rows,
-  );
-  console.log(
-    "\n  commands: in a raw commit; asked at the same time. Rates are commands/s. The ratio is to the better raw.",
+    "commands: in a raw commit; asked at the same time. Rates are commands/s. The ratio is to the better raw.",
   );
 }
 

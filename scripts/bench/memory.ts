@@ -1,13 +1,13 @@
 import { startChild } from "../support/child.ts";
 import { inTemporaryFolder } from "./measure.ts";
-import { count, mebibytes, printTable } from "./table.ts";
+import { count, mebibytes, type Show } from "./table.ts";
 
 const ACTORS = 1_000_000;
 const ACTORS_QUICK = 100_000;
 const STEPS = 10;
 
 /** Memory of a process in which a million actors are touched once each. */
-export async function benchMemory(isQuick: boolean): Promise<void> {
+export async function benchMemory(isQuick: boolean, show: Show): Promise<void> {
   const actors = isQuick ? ACTORS_QUICK : ACTORS;
   await inTemporaryFolder(async (folder) => {
     const child = startChild("scripts/bench/memory_child.ts", {
@@ -31,12 +31,12 @@ export async function benchMemory(isQuick: boolean): Promise<void> {
     }
     const { success } = await child.ended;
     if (!success) throw new Error("Memory benchmark failed: its process ended with an error");
-    printTable(
+    show(
       `Memory: ${count(actors)} actors touched once, at most ${count(bound)} held in memory`,
       ["actors touched", "events/s", "RSS", "heap used", "heap"],
       rows,
+      `The folder holds ${mebibytes(sizeOf(folder))} at the end.`,
     );
-    console.log(`\n  The folder holds ${mebibytes(sizeOf(folder))} at the end.`);
   });
 }
 

@@ -5,7 +5,7 @@ import { counter } from "../../actors/counter.ts";
 import { createRuntime, type OpenRuntime } from "../../src/create_runtime.ts";
 import { createApp } from "../../src/http/app.ts";
 import { inTemporaryFolder, measure, percentile } from "./measure.ts";
-import { against, printTable } from "./table.ts";
+import { against, type Show } from "./table.ts";
 
 const KEYS = 1_000;
 const CONCURRENCY = 256;
@@ -27,7 +27,7 @@ const reaches: Readonly<Record<Way, number | undefined>> = {
  * runtimes run in one process and take turns in short slices, so that whatever else the machine does meets all;
  * processor time and not rates, because others' work takes time away and hardly adds to it.
  */
-export async function benchObserving(isQuick: boolean): Promise<void> {
+export async function benchObserving(isQuick: boolean, show: Show): Promise<void> {
   const rounds = isQuick ? 20 : 60;
   for (const [title, operation] of [["runtime.ask", ask], ["app.request", request]] as const) {
     await inTemporaryFolder(async (folder) => {
@@ -35,7 +35,7 @@ export async function benchObserving(isQuick: boolean): Promise<void> {
       try {
         for (const way of ways) all.set(way, await serve(`${folder}/${ways.indexOf(way)}`, way));
         const costs = await measureAll(all, operation, rounds);
-        printTable(
+        show(
           `Observing: ${title}, ${CONCURRENCY} at a time, ${KEYS} warm actors, ${rounds} rounds of ${SLICE_MS} ms`,
           ["observed by", "processor time of a command", "cost", "reach"],
           ways.map((way) => rowOf(way, costs)),

@@ -1,21 +1,21 @@
 import { type Child, endChild, startChild } from "../support/child.ts";
 import { findLoadGenerator, type Load, type LoadGenerator } from "./load_generator.ts";
 import { inTemporaryFolder, medianBy } from "./measure.ts";
-import { against, count, ms, percent, printTable } from "./table.ts";
+import { against, count, ms, percent, type Show } from "./table.ts";
 
 const CONNECTIONS = [1, 64, 256];
 const FLOOR = 0.3;
 const FLOOR_CONNECTIONS = 64;
 
 /** Commands over HTTP, each durable before its answer, against Hono that only parses and answers. */
-export async function benchOverHttp(isQuick: boolean): Promise<void> {
+export async function benchOverHttp(isQuick: boolean, show: Show): Promise<void> {
   const generator = await findLoadGenerator();
   await inTemporaryFolder(async (folder) => {
     const bare = startChild("scripts/bench/bare_server.ts");
     const real = startChild("src/main.ts", { env: { FOLIO_PORT: "0", FOLIO_DATA: folder } });
     try {
       const urls = { bare: await urlOf(bare), real: await urlOf(real) };
-      printTable(
+      show(
         `HTTP: bare Hono against the server, load from ${generator.name}, 1,000 actors, 1 shard`,
         [
           "connections",

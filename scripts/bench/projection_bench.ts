@@ -6,14 +6,14 @@ import { openShardStore } from "../../src/store/shard_store.ts";
 import type { Statement } from "../../src/store/database.ts";
 import { openWorkerDatabase } from "../../src/store/worker_database.ts";
 import { inTemporaryFolder, medianBy } from "./measure.ts";
-import { against, count, percent, printTable } from "./table.ts";
+import { against, count, percent, type Show } from "./table.ts";
 
 const ACCOUNTS = 1_000;
 const EVENTS_PER_TRANSACTION = 1_000;
 const FLOOR = 0.5;
 
 /** Events/s that a projection gets through, against a bare loop that writes the same rows. */
-export async function benchProjections(isQuick: boolean): Promise<void> {
+export async function benchProjections(isQuick: boolean, show: Show): Promise<void> {
   const events = isQuick ? 20_000 : 100_000;
   const rounds = isQuick ? 1 : 3;
   await inTemporaryFolder(async (folder) => {
@@ -35,7 +35,7 @@ export async function benchProjections(isQuick: boolean): Promise<void> {
       percent(rate / ceiling),
       against(rate / ceiling >= FLOOR, `at least ${percent(FLOOR)}`),
     ];
-    printTable(
+    show(
       `Projections: ${count(events)} events of ${
         count(ACCOUNTS)
       } accounts into a table with two indexes, 1 shard`,

@@ -1,14 +1,11 @@
 import { counter } from "../../actors/counter.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { createIds } from "../../src/core/ids.ts";
-import type { Commit } from "../../src/store/commit.ts";
-import type { Database } from "../../src/store/database.ts";
-import type { ShardEngine } from "../../src/store/engine.ts";
 import type { EventRow } from "../../src/store/events.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
-import { openShardStore } from "../../src/store/shard_store.ts";
 import type { SnapshotRow } from "../../src/store/snapshots.ts";
 import { openWorkerDatabase } from "../../src/store/worker_database.ts";
+import { type BareStore, type Changes, withBareStore } from "./bare_store.ts";
 import type { Measured } from "./measure.ts";
 
 /** Where the statements of a commit run. The ceiling is the better of the two. */
@@ -24,60 +21,53 @@ const by1 = JSON.stringify({ by: 1 });
  *
  * @param keys Actors that the commands go to in turn, each touched once before.
  */
-export async function measureRawCommits(
+export function measureRawCommits(
   folder: string,
   thread: Thread,
   options: { commands: number; keys: number; warmUpMs: number; durationMs: number },
 ): Promise<Measured> {
-  const url = `file:${folder}/shard-0.db`;
-  const database: Database = thread === "worker"
-    ? await openWorkerDatabase({ url })
-    : openLibsqlDatabase({ url });
-  try {
-    const store = await openShardStore(database, { name: url, shard: 0, shards: 1, isFile: true });
-    const maker = new CommitMaker((await store.engine.acquire()).epoch, options.keys);
-    await appendFor(store.engine, maker, options.keys, 0);
-    await appendFor(store.engine, maker, options.commands, options.warmUpMs);
-    const latenciesMs = await appendFor(store.engine, maker, options.commands, options.durationMs);
+  const { commands, keys, warmUpMs, durationMs } = options;
+  return withBareStore(folder, async (store) => {
+    const maker = new ChangesMaker(keys);
+    await appendFor(store, maker, keys, 0);
+    await appendFor(store, maker, commands, warmUpMs);
+    const latenciesMs = await appendFor(store, maker, commands, durationMs);
     const seconds = latenciesMs.reduce((sum, each) => sum + each, 0) / 1_000;
     return {
-      perSecond: latenciesMs.length * options.commands / seconds,
+      perSecond: latenciesMs.length * commands / seconds,
       latenciesMs: latenciesMs.sort((a, b) => a - b),
     };
-  } finally {
-    await database.close();
-  }
+  }, thread === "worker" ? openWorkerDatabase : openLibsqlDatabase);
 }
 
 /** @returns Milliseconds of each commit; there is one at the least. */
 async function appendFor(
-  engine: ShardEngine,
-  maker: CommitMaker,
+  store: BareStore,
+  maker: ChangesMaker,
   commands: number,
   durationMs: number,
 ): Promise<number[]> {
   const latenciesMs: number[] = [];
   const endAt = performance.now() + durationMs;
   do {
-    const commit = maker.next(commands);
+    const commit = store.next(maker.next(commands));
     const startedAt = performance.now();
-    await engine.append(commit.index - 1, commit);
+    await store.append(commit);
     latenciesMs.push(performance.now() - startedAt);
   } while (performance.now() < endAt);
   return latenciesMs;
 }
 
 /** Makes what the runtime makes of unnamed `increment` commands: an event each, and the snapshots that are due. */
-class CommitMaker {
+class ChangesMaker {
   readonly #versions: Int32Array;
-  #index = 0;
   #position = 0;
 
-  constructor(private readonly epoch: number, keys: number) {
+  constructor(keys: number) {
     this.#versions = new Int32Array(keys);
   }
 
-  next(commands: number): Commit {
+  next(commands: number): Changes {
     const at = Date.now();
     const events: EventRow[] = [];
     const snapshots: SnapshotRow[] = [];
@@ -91,21 +81,7 @@ class CommitMaker {
         snapshots.push([actor, version, counter.fingerprint, JSON.stringify({ value: version })]);
       }
     }
-    return {
-      index: ++this.#index,
-      epoch: this.epoch,
-      id: ids.next(),
-      at,
-      events,
-      messages: [],
-      outbox: [],
-      relayed: [],
-      snapshots,
-      checkpoints: [],
-      timers: [],
-      timersGone: [],
-      prune: null,
-    };
+    return { events, snapshots };
   }
 }
 

@@ -4,7 +4,7 @@ import { counter } from "../../actors/counter.ts";
 import { createRuntime, type OpenRuntime } from "../../src/create_runtime.ts";
 import { createApp } from "../../src/http/app.ts";
 import { inTemporaryFolder, percentile } from "./measure.ts";
-import { count, ms, percent, printTable } from "./table.ts";
+import { count, ms, percent, type Show } from "./table.ts";
 
 const WRITERS = 16;
 /** Callers that keep the shards and the projector busy beside them. */
@@ -29,9 +29,10 @@ export interface ReadWrites {
 }
 
 /** Every query sees its write, 10,000 times, and how long that takes. */
-export async function benchReadYourWrites(isQuick: boolean): Promise<void> {
+export async function benchReadYourWrites(isQuick: boolean, show: Show): Promise<void> {
   const writes = isQuick ? 2_000 : 10_000;
   const rows: string[][] = [];
+  const unseen: string[] = [];
   for (const shards of [1, 4]) {
     const { seen, wrong, lookedFor, seenAtOnce, waitsMs, lagsMs } = await readYourWrites({ shards, writes });
     rows.push([
@@ -43,12 +44,13 @@ export async function benchReadYourWrites(isQuick: boolean): Promise<void> {
       ms(percentile(lagsMs, 0.5)),
       ms(percentile(lagsMs, 0.99)),
     ]);
-    for (const each of wrong.slice(0, 5)) console.error(`NOT seen: ${each}`);
+    unseen.push(...wrong.slice(0, 5).map((each) => `NOT seen: ${each}`));
   }
-  printTable(
+  show(
     `Read your writes: ${WRITERS} writers, each write followed at once by a query with its token, ${OTHERS} others busy`,
     ["", "seen", "token p50", "token p99", "seen at once without", "lag p50", "lag p99"],
     rows,
+    unseen.join("\n"),
   );
 }
 

@@ -4,13 +4,11 @@ import { createIds } from "../../src/core/ids.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { saga } from "../../src/mod.ts";
 import { counter } from "../../actors/counter.ts";
-import type { Commit } from "../../src/store/commit.ts";
 import type { EventRow } from "../../src/store/events.ts";
 import type { MessageRow } from "../../src/store/messages.ts";
-import { openShardStore } from "../../src/store/shard_store.ts";
-import { openWorkerDatabase } from "../../src/store/worker_database.ts";
+import { withBareStore } from "./bare_store.ts";
 import { inTemporaryFolder } from "./measure.ts";
-import { count, percent, printTable } from "./table.ts";
+import { count, percent, type Show } from "./table.ts";
 
 const STEPS = 20;
 const ids = createIds(systemClock);
@@ -28,7 +26,7 @@ const tour = saga("tour", {
 });
 
 /** How many steps of sagas a second, against their bare rows. */
-export async function benchSagas(isQuick: boolean): Promise<void> {
+export async function benchSagas(isQuick: boolean, show: Show): Promise<void> {
   const rows: string[][] = [];
   for (const concurrency of [16, 64, 256]) {
     const sagas = concurrency * (isQuick ? 2 : 10);
@@ -36,7 +34,7 @@ export async function benchSagas(isQuick: boolean): Promise<void> {
     const bare = await inTemporaryFolder((folder) => measureBare(folder, sagas * STEPS, concurrency));
     rows.push([String(concurrency), count(bare), count(folio), percent(folio / bare)]);
   }
-  printTable(`Sagas: steps/s, ${STEPS} steps each`, ["at a time", "bare rows", "sagas", "ratio"], rows);
+  show(`Sagas: steps/s, ${STEPS} steps each`, ["at a time", "bare rows", "sagas", "ratio"], rows);
 }
 
 async function measureSagas(folder: string, sagas: number, concurrency: number): Promise<number> {
@@ -54,65 +52,11 @@ async function measureSagas(folder: string, sagas: number, concurrency: number):
 }
 
 /** What a step leaves, `concurrency` of them in a commit: the question, its event, the answer, two of the journal. */
-async function measureBare(folder: string, steps: number, concurrency: number): Promise<number> {
-  const url = `file:${folder}/shard-0.db`;
-  const database = await openWorkerDatabase({ url });
-  try {
-    const { engine } = await openShardStore(database, { name: url, shard: 0, shards: 1, isFile: true });
-    const { epoch } = await engine.acquire();
-    const rest = {
-      outbox: [],
-      relayed: [],
-      snapshots: [],
-      checkpoints: [],
-      timers: [],
-      timersGone: [],
-      prune: null,
-    };
-    let [index, position, seq] = [0, 0, 0];
-    const append = (events: EventRow[], messages: MessageRow[]) => {
-      const commit: Commit = {
-        index: ++index,
-        epoch,
-        id: ids.next(),
-        at: Date.now(),
-        events,
-        messages,
-        ...rest,
-      };
-      return engine.append(index - 1, commit);
-    };
-    const event = (actor: string, version: number, type: string, payload: object): EventRow => {
-      return [
-        ++position,
-        actor,
-        version,
-        type,
-        1,
-        JSON.stringify(payload),
-        Date.now(),
-        ids.next(),
-        ids.next(),
-        ids.next(),
-      ];
-    };
-    const message = (actor: string, command: string, input: object): MessageRow => {
-      const [id, cause, now] = [ids.next(), ids.next(), Date.now()];
-      const asked = [
-        ++seq,
-        id,
-        actor,
-        command,
-        JSON.stringify(input),
-        null,
-        cause,
-        cause,
-        null,
-        null,
-      ] as const;
-      const outcome = JSON.stringify({ status: "done", reply: { value: seq }, version: 1, position: 1 });
-      return [...asked, "done", 0, now, now, null, now, outcome, "[]", null, null];
-    };
+function measureBare(folder: string, steps: number, concurrency: number): Promise<number> {
+  return withBareStore(folder, async (store) => {
+    const append = (events: EventRow[], messages: MessageRow[]) =>
+      store.append(store.next({ events, messages }));
+    const { event, message } = rowMaker();
     const startedAt = performance.now();
     // A step takes two commits, one after the other: the question is answered, and the answer is taken.
     for (let n = 0; n < steps; n += concurrency) {
@@ -122,21 +66,37 @@ async function measureBare(folder: string, steps: number, concurrency: number): 
         batch.map((of) => message(`counter/c${of % concurrency}`, "increment", { by: 1 })),
       );
       await append(
-        batch.flatMap((of) => [
-          event(`tour/t${of % concurrency}`, 2 * of + 1, "StepDone", { step: of, output: { value: of } }),
-          event(`tour/t${of % concurrency}`, 2 * of + 2, "StepStarted", {
-            step: of + 1,
-            kind: "ask",
-            name: "visit",
-          }),
-        ]),
+        batch.flatMap((of) => {
+          const next = { step: of + 1, kind: "ask", name: "visit" };
+          return [
+            event(`tour/t${of % concurrency}`, 2 * of + 1, "StepDone", { step: of, output: { value: of } }),
+            event(`tour/t${of % concurrency}`, 2 * of + 2, "StepStarted", next),
+          ];
+        }),
         batch.map((of) =>
           message(`tour/t${of % concurrency}`, "$told", { id: "x", context: of, output: { value: of } })
         ),
       );
     }
     return steps / ((performance.now() - startedAt) / 1_000);
-  } finally {
-    await database.close();
-  }
+  });
+}
+
+/** Makes rows, each with its place behind the one before. */
+function rowMaker() {
+  let [position, seq] = [0, 0];
+  return {
+    event(actor: string, version: number, type: string, payload: object): EventRow {
+      const [id, correlation, cause] = [ids.next(), ids.next(), ids.next()];
+      const text = JSON.stringify(payload);
+      return [++position, actor, version, type, 1, text, Date.now(), id, correlation, cause];
+    },
+    message(actor: string, command: string, input: object): MessageRow {
+      const [id, cause, now] = [ids.next(), ids.next(), Date.now()];
+      const text = JSON.stringify(input);
+      const asked = [++seq, id, actor, command, text, null, cause, cause, null, null] as const;
+      const outcome = JSON.stringify({ status: "done", reply: { value: seq }, version: 1, position: 1 });
+      return [...asked, "done", 0, now, now, null, now, outcome, "[]", null, null];
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { counter } from "../../actors/counter.ts";
 import { createRuntime, type OpenRuntime } from "../../src/create_runtime.ts";
 import { inTemporaryFolder, measure, medianBy } from "./measure.ts";
 import { keyOf } from "./raw_commits.ts";
-import { count, percent, printTable } from "./table.ts";
+import { count, percent, type Show } from "./table.ts";
 
 const KEYS = 1_000;
 const CONCURRENCY = 256;
@@ -19,7 +19,7 @@ const ways: readonly (readonly [name: string, send: Send])[] = [
 ];
 
 /** What durable ids and mailboxes cost, and what more shards give, in this process. */
-export async function benchShards(isQuick: boolean): Promise<void> {
+export async function benchShards(isQuick: boolean, show: Show): Promise<void> {
   const rounds = isQuick ? 1 : 3;
   const durationMs = isQuick ? 500 : 1_000;
   const rows: string[][] = [];
@@ -33,7 +33,7 @@ export async function benchShards(isQuick: boolean): Promise<void> {
     const [one = NaN, four = NaN] = [...rates.values()].map((all) => medianBy(all, (rate) => rate));
     rows.push([name, count(one), count(four), percent(four / one)]);
   }
-  printTable(
+  show(
     `Shards, in process: commands/s of ${CONCURRENCY} callers on ${KEYS} warm actors`,
     ["way", "1 shard", "4 shards", "4 against 1"],
     rows,

@@ -1,9 +1,13 @@
-/** Prints rows under a title, columns as wide as they need to be; the first one to the left. */
-export function printTable(
+/** Shows what a part has measured: rows under a title, and what is to be said of them. */
+export type Show = (
   title: string,
   header: readonly string[],
   rows: readonly (readonly string[])[],
-): void {
+  note?: string,
+) => void;
+
+/** Rows under a title as lines, columns as wide as they need to be; the first one to the left. */
+export function tableText(...[title, header, rows, note = ""]: Parameters<Show>): string {
   const widths = header.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0))
   );
@@ -12,10 +16,15 @@ export function printTable(
       column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)
     )
       .join("  ").trimEnd();
-  console.log(`\n${title}\n`);
-  for (const row of [header, widths.map((width) => "-".repeat(width)), ...rows]) {
-    console.log(`  ${line(row)}`);
-  }
+  const lines = [header, widths.map((width) => "-".repeat(width)), ...rows].map(line);
+  const notes = note === "" ? [] : ["", ...note.split("\n")];
+  return [`\n${title}\n`, ...[...lines, ...notes].map((text) => `  ${text}`.trimEnd())].join("\n");
+}
+
+/** Rows as objects, for machines; a column without a name is `what`. */
+export function tableJson(...[title, header, rows, note]: Parameters<Show>) {
+  const named = rows.map((row) => Object.fromEntries(row.map((cell, at) => [header[at] || "what", cell])));
+  return { title, rows: named, ...(note ? { note } : {}) };
 }
 
 export function count(value: number): string {

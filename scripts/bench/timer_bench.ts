@@ -1,12 +1,10 @@
 import { z } from "zod";
 import { createRuntime, type OpenRuntime } from "../../src/create_runtime.ts";
 import { actor, command } from "../../src/mod.ts";
-import type { Commit } from "../../src/store/commit.ts";
-import { openShardStore } from "../../src/store/shard_store.ts";
 import { type TimerRow, timerRow } from "../../src/store/timers.ts";
-import { openWorkerDatabase } from "../../src/store/worker_database.ts";
+import { type Changes, withBareStore } from "./bare_store.ts";
 import { inTemporaryFolder, percentile } from "./measure.ts";
-import { count, mebibytes, ms, percent, printTable } from "./table.ts";
+import { count, mebibytes, ms, percent, type Show } from "./table.ts";
 
 const PER_TURN = 1_000;
 /** So far away that none of them fires meanwhile. */
@@ -33,7 +31,7 @@ const alarm = actor("alarm", {
 });
 
 /** How fast timers are set and fire, and how late, while very many are pending. */
-export async function benchTimers(isQuick: boolean): Promise<void> {
+export async function benchTimers(isQuick: boolean, show: Show): Promise<void> {
   const pending = isQuick ? 100_000 : 1_000_000;
   const burst = isQuick ? 10_000 : 40_000;
   await inTemporaryFolder(async (folder) => {
@@ -55,7 +53,7 @@ export async function benchTimers(isQuick: boolean): Promise<void> {
     const firedPerSecond = burst / ((Math.max(...rung.map(({ seenAt }) => seenAt)) - moment) / 1_000);
     const rawPerSecond = await inTemporaryFolder((other) => measureRaw(other, burst));
 
-    printTable(
+    show(
       `Timers, with ${count(pending)} pending`,
       ["", "measured", "bare commits", "ratio"],
       [
@@ -128,52 +126,37 @@ async function rings(runtime: OpenRuntime, wanted: number): Promise<Ring[]> {
 }
 
 /** The rows of so many timers that fire, committed a thousand at a time with nothing else around them. */
-async function measureRaw(folder: string, total: number): Promise<number> {
-  const url = `file:${folder}/shard-0.db`;
-  const database = await openWorkerDatabase({ url });
-  try {
-    const { engine } = await openShardStore(database, { name: url, shard: 0, shards: 1, isFile: true });
-    const { epoch } = await engine.acquire();
-    const none = {
-      events: [],
-      messages: [],
-      outbox: [],
-      relayed: [],
-      snapshots: [],
-      checkpoints: [],
-      timers: [],
-      timersGone: [],
-      prune: null,
-    };
-    const rows: TimerRow[] = Array.from({ length: total }, (_, n) =>
-      timerRow({
-        ...{ actor: `alarm/a${n % 100}`, name: `t${n}`, id: `id-${n}`, dueAt: n, causationId: `c${n}` },
-        request: { type: "alarm", key: "a", command: "ring", input: { dueAt: n } },
-        ...{ correlationId: `c${n}`, traceparent: null },
-      }));
-    let index = 0;
-    const append = (changes: Partial<Commit>) => {
-      const commit = { index: ++index, epoch, id: `c${index}`, at: Date.now(), ...none, ...changes };
-      return engine.append(index - 1, commit);
-    };
-    for (let n = 0; n < total; n += PER_TURN) await append({ timers: rows.slice(n, n + PER_TURN) });
+function measureRaw(folder: string, total: number): Promise<number> {
+  const rows: TimerRow[] = Array.from({ length: total }, (_, n) =>
+    timerRow({
+      ...{ actor: `alarm/a${n % 100}`, name: `t${n}`, id: `id-${n}`, dueAt: n, causationId: `c${n}` },
+      request: { type: "alarm", key: "a", command: "ring", input: { dueAt: n } },
+      ...{ correlationId: `c${n}`, traceparent: null },
+    }));
+  return withBareStore(folder, async (store) => {
+    for (let n = 0; n < total; n += PER_TURN) {
+      await store.append(store.next({ timers: rows.slice(n, n + PER_TURN) }));
+    }
     const startedAt = performance.now();
     for (let n = 0; n < total; n += PER_TURN) {
-      const part = rows.slice(n, n + PER_TURN);
-      await append({
-        timersGone: part.map(([actor, name]) => [actor, name]),
-        messages: part.map(([actor, , id], at) => [
-          ...[n + at + 1, id, actor, "ring", `{"dueAt":${n}}`, null, id, null, null, null] as const,
-          ...["done", 0, 1, 1, null, 1, `{"status":"done"}`, "[]", null, null] as const,
-        ]),
-        events: part.map((
-          [actor, , id],
-          at,
-        ) => [n + at + 1, actor, n + at + 1, "Rang", 1, `{"dueAt":1}`, 1, id, null, null]),
-      });
+      const fired = firedChanges(rows.slice(n, n + PER_TURN), n);
+      await store.append(store.next(fired));
     }
     return total / ((performance.now() - startedAt) / 1_000);
-  } finally {
-    await database.close();
-  }
+  });
+}
+
+/** What timers leave that fire: each is gone, its message is handled, and has led to an event. */
+function firedChanges(timers: readonly TimerRow[], from: number): Changes {
+  return {
+    timersGone: timers.map(([actor, name]) => [actor, name]),
+    messages: timers.map(([actor, , id], at) => [
+      ...[from + at + 1, id, actor, "ring", `{"dueAt":${from}}`, null, id, null, null, null] as const,
+      ...["done", 0, 1, 1, null, 1, `{"status":"done"}`, "[]", null, null] as const,
+    ]),
+    events: timers.map(([actor, , id], at) => {
+      const position = from + at + 1;
+      return [position, actor, position, "Rang", 1, `{"dueAt":1}`, 1, id, null, null];
+    }),
+  };
 }

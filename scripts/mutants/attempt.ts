@@ -28,7 +28,7 @@ export async function attempt(root: string, what: Catch, timeoutMs: number): Pro
       ...["npm:vitest", "run", "--config", "test/vitest.config.ts", "--bail", "1"],
       ...["--reporter", "json", "--outputFile", report, ...what.tests],
     ]
-    : ["scripts/simulate.ts", "--seeds", String(what.seeds), "--from", "1"];
+    : ["scripts/folio.ts", "simulate", "--seeds", String(what.seeds), "--from", "1"];
   const { code, output, isTimeout } = await run(root, args, timeoutMs);
   const failed = "tests" in what ? await failedTest(report) : brokenPromise(output);
   if (failed?.isTimeout) return { outcome: "timeout", by: failed.name };

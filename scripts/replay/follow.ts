@@ -1,5 +1,5 @@
 import type { EventPlace } from "../../src/core/event.ts";
-import { printable } from "../support/script.ts";
+import { printable } from "../support/printable.ts";
 
 /** Between two looks at how far something has come, in milliseconds. */
 export const POLL_DELAY_MS = 200;

@@ -1,8 +1,10 @@
 import type { ProjectionCheck, ProjectionStatus, RowDifference } from "../../src/runtime/read_models.ts";
 import { ProgressBar } from "../support/progress_bar.ts";
-import { printable, ScriptError } from "../support/script.ts";
+import { FoundWrongError, ScriptError } from "../support/errors.ts";
+import { printable } from "../support/printable.ts";
 import { placeOf, POLL_DELAY_MS } from "./follow.ts";
-import type { Call } from "./server.ts";
+import { PATIENCE_MS, type Server } from "../support/server.ts";
+import type { Output } from "../support/terminal.ts";
 
 /** What replays a projection: this process or a server. */
 export interface ProjectionReplayer {
@@ -12,44 +14,56 @@ export interface ProjectionReplayer {
 }
 
 /** A projection of a server. */
-export function projectionAt(call: Call, name: string): ProjectionReplayer {
+export function projectionAt(server: Server, name: string): ProjectionReplayer {
   const path = `/projections/${encodeURIComponent(name)}/rebuild`;
   return {
     async status() {
-      const { projections } = await call<{ projections: ProjectionStatus[] }>("GET", "/projections");
+      const { projections } = await server.get<{ projections: ProjectionStatus[] }>("/projections");
       return statusOf(projections, name);
     },
     async rebuild(from) {
-      await call("POST", from === undefined ? path : `${path}?from=${encodeURIComponent(from)}`);
+      await server.call({ method: "POST", path, query: { from } });
     },
-    check: () => call<ProjectionCheck>("POST", `${path}?check=true`),
+    check: () =>
+      server.call<ProjectionCheck>({
+        method: "POST",
+        path,
+        query: { check: "true" },
+        responseMsMax: PATIENCE_MS,
+      }),
   };
 }
 
 /** Builds a projection anew, or checks it, and says how that went. */
 export async function replayProjection(
   name: string,
-  options: { check: boolean; from?: string | undefined },
+  options: { check?: true | undefined; from?: string | undefined },
   replayer: ProjectionReplayer,
+  { terminal, isJson }: Output,
 ): Promise<void> {
   await replayer.status();
-  using bar = new ProgressBar(options.check ? "Comparing" : "Building");
+  using bar = new ProgressBar(terminal, options.check ? "Comparing" : "Building");
   if (options.check) {
     const check = replayer.check();
     await Promise.race([check, follow(replayer, bar, check)]);
-    return report(name, await check, bar);
+    const found = await check;
+    if (found.status === "equal" || found.status === "different") bar.finish();
+    else bar.stop();
+    if (!isJson) return terminal.print(sameness(name, found));
+    terminal.print(JSON.stringify(found));
+    if (found.status !== "equal") throw new FoundWrongError();
+    return;
   }
   await replayer.rebuild(options.from);
   const { build, servedVersion, token } = await follow(replayer, bar);
   if (build?.failure) {
     bar.stop();
     const { error, event } = build.failure;
-    throw new ScriptError(
-      `Cannot build ${name}: ${printable(error)}, at ${placeOf(event)}. What served still does.`,
-    );
+    throw new ScriptError(`Cannot build ${name}: ${error}, at ${placeOf(event)}. What served still does.`);
   }
   bar.finish();
-  console.log(`Built ${name}, version ${servedVersion}, as of ${token || "an empty log"}.`);
+  if (isJson) return terminal.print(JSON.stringify({ projection: name, servedVersion, token }));
+  terminal.print(`Built ${name}, version ${servedVersion}, as of ${token || "an empty log"}.`);
 }
 
 /** Shows how far a build has come until it has ended. @param until Ends it too. */
@@ -69,14 +83,11 @@ async function follow(
   }
 }
 
-function report(name: string, check: ProjectionCheck, bar: ProgressBar): void {
-  if (check.status === "equal" || check.status === "different") bar.finish();
-  else bar.stop();
+/** That the rows are what a replay gives. @throws {ScriptError} Saying where they are not. */
+function sameness(name: string, check: ProjectionCheck): string {
   const { status, token, rowsCompared, difference, failure } = check;
   if (status === "equal") {
-    return console.log(
-      `${name} is what a replay gives: ${rowsCompared} rows, as of ${token || "an empty log"}.`,
-    );
+    return `${name} is what a replay gives: ${rowsCompared} rows, as of ${token || "an empty log"}.`;
   }
   if (status === "cancelled") throw new ScriptError(`The check of ${name} was given up`);
   if (failure) {

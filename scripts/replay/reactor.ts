@@ -1,8 +1,9 @@
 import type { ReactorReplay, ReactorStatus } from "../../src/runtime/reactor_models.ts";
 import { ProgressBar } from "../support/progress_bar.ts";
-import { printable, ScriptError } from "../support/script.ts";
+import { ScriptError } from "../support/errors.ts";
 import { placeOf, POLL_DELAY_MS } from "./follow.ts";
-import type { Call } from "./server.ts";
+import { PATIENCE_MS, type Server } from "../support/server.ts";
+import type { Output } from "../support/terminal.ts";
 
 /** What replays a reactor: this process or a server. */
 export interface ReactorReplayer {
@@ -12,37 +13,41 @@ export interface ReactorReplayer {
 }
 
 /** A reactor of a server. */
-export function reactorAt(call: Call, name: string): ReactorReplayer {
-  const path = (from: string | undefined, resend: boolean) => {
-    const query = new URLSearchParams({ resend: String(resend), ...(from === undefined ? {} : { from }) });
-    return `/reactors/${encodeURIComponent(name)}/replay?${query}`;
-  };
+export function reactorAt(server: Server, name: string): ReactorReplayer {
+  const path = `/reactors/${encodeURIComponent(name)}/replay`;
+  const replay = <T>(from: string | undefined, resend: boolean) =>
+    server.call<T>({
+      method: "POST",
+      path,
+      query: { resend: String(resend), from },
+      responseMsMax: PATIENCE_MS,
+    });
   return {
-    list: async () => (await call<{ reactors: ReactorStatus[] }>("GET", "/reactors")).reactors,
-    rehearse: (from) => call<ReactorReplay>("POST", path(from, false)),
-    resend: (from) => call<ReactorStatus>("POST", path(from, true)),
+    list: async () => (await server.get<{ reactors: ReactorStatus[] }>("/reactors")).reactors,
+    rehearse: (from) => replay<ReactorReplay>(from, false),
+    resend: (from) => replay<ReactorStatus>(from, true),
   };
 }
 
 /** Says what a reactor would send about the past; with `resend`, lets it. */
 export async function replayReactor(
   name: string,
-  { resend, from }: { resend: boolean; from?: string | undefined },
+  { resend, from }: { resend?: true | undefined; from?: string | undefined },
   replayer: ReactorReplayer,
+  output: Output,
 ): Promise<void> {
+  const { terminal, isJson } = output;
   await statusOf(replayer, name);
-  if (!resend) return report(await replayer.rehearse(from));
+  if (!resend) return report(await replayer.rehearse(from), output);
   const { replay } = await replayer.resend(from);
-  await follow(name, replayer);
-  console.log(
-    `Sent again what ${name} sends${
-      replay ? `: ids of these messages begin with ${name}~${replay.run}.` : "."
-    }`,
-  );
+  await follow(name, replayer, output);
+  if (isJson) return terminal.print(JSON.stringify({ reactor: name, run: replay?.run }));
+  const ids = replay ? `: ids of these messages begin with ${name}~${replay.run}.` : ".";
+  terminal.print(`Sent again what ${name} sends${ids}`);
 }
 
-async function follow(name: string, replayer: ReactorReplayer): Promise<void> {
-  using bar = new ProgressBar("Sending");
+async function follow(name: string, replayer: ReactorReplayer, { terminal }: Output): Promise<void> {
+  using bar = new ProgressBar(terminal, "Sending");
   let total = 0;
   while (true) {
     const { replay } = await statusOf(replayer, name);
@@ -50,7 +55,7 @@ async function follow(name: string, replayer: ReactorReplayer): Promise<void> {
     if (replay.failure) {
       const { error, event } = replay.failure;
       throw new ScriptError(
-        `${name} stopped: ${printable(error)}, at ${placeOf(event)}. It goes on there when ` +
+        `${name} stopped: ${error}, at ${placeOf(event)}. It goes on there when ` +
           "its code is mended, and is given up with DELETE /reactors/:name/replay",
       );
     }
@@ -60,23 +65,21 @@ async function follow(name: string, replayer: ReactorReplayer): Promise<void> {
   }
 }
 
-function report(
-  { reactor, token, eventsAnswered, messages, messagesByCommand, failure }: ReactorReplay,
-): void {
-  const lines = Object.entries(messagesByCommand).map(([command, count]) => `  ${count}  ${command}`);
-  console.log(
-    [
-      `${reactor} would send ${messages} messages about ${eventsAnswered} events, as of ${
-        token || "an empty log"
-      }:`,
-      ...lines,
-      "Nothing was sent: --resend sends them again, in messages of other ids.",
-    ].join("\n"),
-  );
+function report(found: ReactorReplay, { terminal, isJson }: Output): void {
+  const { reactor, token, eventsAnswered, messages, messagesByCommand, failure } = found;
+  if (isJson) terminal.print(JSON.stringify(found));
+  else {
+    const asOf = token || "an empty log";
+    terminal.print(
+      `${reactor} would send ${messages} messages about ${eventsAnswered} events, as of ${asOf}:`,
+    );
+    for (const [command, count] of Object.entries(messagesByCommand)) {
+      terminal.print(`  ${count}  ${command}`);
+    }
+    terminal.print("Nothing was sent: --resend sends them again, in messages of other ids.");
+  }
   if (!failure) return;
-  throw new ScriptError(
-    `${reactor} cannot go on: ${printable(failure.error)}, at ${placeOf(failure.event)}`,
-  );
+  throw new ScriptError(`${reactor} cannot go on: ${failure.error}, at ${placeOf(failure.event)}`);
 }
 
 async function statusOf(replayer: ReactorReplayer, name: string): Promise<ReactorStatus> {

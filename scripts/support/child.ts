@@ -67,9 +67,13 @@ export async function endChild(child: Child): Promise<void> {
   await child.ended;
 }
 
-/** Ends all that still run, for a script that is about to fail. */
-export async function endChildren(): Promise<void> {
-  await Promise.all([...children].map(endChild));
+/** Does some work, and lets none of the children that it has started live longer than it. */
+export async function withChildren<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await Promise.all([...children].map(endChild));
+  }
 }
 
 /** Reads an output to its end, so that the process is never held up, and hands lines on to those who wait. */

@@ -1,50 +1,24 @@
 import type { RecordedEvent } from "../../src/core/event.ts";
-import { printable } from "./script.ts";
+import { type Column, Table } from "./table.ts";
 
-const headings = ["TIME", "POSITION", "ACTOR", "VERSION", "TYPE", "PAYLOAD"];
-/** Of the columns before the payload, so that few later rows stand out of line. */
-const widthsMin = [24, 8, 16, 7, 12];
-/** A payload keeps so much room, however narrow the terminal. */
-const PAYLOAD_CHARS_MIN = 12;
+/** An event, with its time as the log or as JSON has it. */
+export type ShownEvent =
+  & Pick<RecordedEvent, "shard" | "position" | "actor" | "version" | "type" | "payload">
+  & { readonly at: number | string; readonly token?: string | undefined };
 
-/**
- * Lays out events as lines of a table, one by one: columns grow with what has been seen, since nobody waits
- * for the whole log to know their widths.
- */
-export class EventTable {
-  readonly #widths = [...widthsMin];
+const columns: readonly Column<ShownEvent>[] = [
+  ["TIME", 24, ({ at }) => new Date(at).toISOString()],
+  ["POSITION", 8, ({ shard, position }) => `${shard}.${position}`],
+  ["ACTOR", 16, ({ actor }) => actor],
+  ["VERSION", 7, ({ version }) => version],
+  ["TYPE", 12, ({ type }) => type],
+  ["PAYLOAD", 7, ({ payload }) => JSON.stringify(payload)],
+];
 
+/** Events as lines of a table. */
+export class EventTable extends Table<ShownEvent> {
   /** @param charsMax Of a line, what is over being cut from the payload; Infinity for all of it. */
-  constructor(private readonly charsMax: number) {}
-
-  heading(): string {
-    return this.#line(headings);
+  constructor(charsMax: number) {
+    super(columns, charsMax);
   }
-
-  row(event: RecordedEvent): string {
-    return this.#line([
-      new Date(event.at).toISOString(),
-      `${event.shard}.${event.position}`,
-      event.actor,
-      String(event.version),
-      event.type,
-      JSON.stringify(event.payload),
-    ]);
-  }
-
-  #line(cells: readonly string[]): string {
-    const shown = cells.map(printable);
-    const payload = shown.pop() ?? "";
-    for (const [index, cell] of shown.entries()) {
-      this.#widths[index] = Math.max(this.#widths[index] ?? 0, cell.length);
-    }
-    const before = shown.map((cell, index) => cell.padEnd(this.#widths[index] ?? 0)).join("  ") + "  ";
-    return before + shorten(payload, Math.max(this.charsMax - before.length, PAYLOAD_CHARS_MIN));
-  }
-}
-
-function shorten(text: string, charsMax: number): string {
-  if (text.length <= charsMax) return text;
-  // Not in the middle of a character that is made of two.
-  return `${text.slice(0, charsMax - 1).toWellFormed().replace(/\uFFFD$/, "")}…`;
 }

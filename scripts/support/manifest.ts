@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { ScriptError } from "./script.ts";
+import { ScriptError } from "./errors.ts";
 import { shardFile } from "./store_folder.ts";
 
 const manifestFile = "manifest.json";
@@ -58,14 +58,18 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
   await syncToDisk(folder);
 }
 
-/** Size and checksum of a file. */
-export async function digest(path: string): Promise<{ bytes: number; sha256: string }> {
+/** Size and checksum of a file. @param onRead Is told of bytes as they are read. */
+export async function digest(
+  path: string,
+  onRead: (bytes: number) => void = () => {},
+): Promise<{ bytes: number; sha256: string }> {
   using file = await Deno.open(path, { read: true });
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const chunk of file.readable) {
     hash.update(chunk);
     bytes += chunk.length;
+    onRead(chunk.length);
   }
   return { bytes, sha256: hash.digest("hex") };
 }

@@ -1,12 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { webhook } from "../../src/core/webhook.ts";
 import { Registry } from "../../src/runtime/registry.ts";
-import { ScriptError } from "./script.ts";
-
-/** Where the modules lie unless a script is told otherwise, as for the server. */
-export function defaultModules(): string {
-  return Deno.env.get("FOLIO_MODULES") || "./actors/mod.ts";
-}
+import { ScriptError } from "./errors.ts";
 
 /**
  * Loads the modules that the default export of a file lists.

@@ -27,7 +27,7 @@
  *    during which a busy shard is free many times.
  */
 import { type Client, createClient, LibsqlError, type Transaction } from "@libsql/client";
-import { ScriptError } from "./script.ts";
+import { ScriptError } from "./errors.ts";
 import { fileUrl } from "./store_folder.ts";
 
 const LOCK_MS_MAX = 500;

@@ -3,12 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { Database, Row } from "../../src/store/database.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import { shardMigrations } from "../../src/store/migrations.ts";
-import { ScriptError } from "./script.ts";
-
-/** Where the data lies unless a script is told otherwise, as for the server. */
-export function defaultData(): string {
-  return Deno.env.get("FOLIO_DATA") || "./data";
-}
+import { ScriptError } from "./errors.ts";
 
 /** What the meta table of a shard says. */
 export interface ShardIdentity {
@@ -124,5 +119,23 @@ export async function openToRead(path: string): Promise<Database> {
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/** The shards of a folder as those who read beside a runtime want them: nothing is in memory here. */
+export function storedShards({ shards }: StoreFolder) {
+  return shards.map(({ number, database }) => ({ number, store: { database }, pendingById: () => [] }));
+}
+
+/** Reads something of a folder. @throws {ScriptError} As `openStoreFolder` does. */
+export async function withStoreFolder<T>(
+  path: string,
+  read: (folder: StoreFolder) => Promise<T>,
+): Promise<T> {
+  const folder = await openStoreFolder(path);
+  try {
+    return await read(folder);
+  } finally {
+    await folder.close();
   }
 }

@@ -1,5 +1,5 @@
 import type { TraceNodeView, TraceView } from "../../src/http/trace_view.ts";
-import { printable } from "./script.ts";
+import { printable } from "./printable.ts";
 
 /** One line of a tree, and what hangs below it. */
 interface Branch {

@@ -1,19 +1,25 @@
 import type { Database } from "../../src/store/database.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import { digest, type Manifest } from "./manifest.ts";
-import { ScriptError } from "./script.ts";
+import { ScriptError } from "./errors.ts";
 import { fileUrl, identityOf } from "./store_folder.ts";
 
 /**
  * Makes sure that a file is the shard that a manifest says, whole and undamaged.
  *
+ * @param onRead Is told of bytes as they are read.
  * @throws {ScriptError} Naming the first thing that is wrong.
  */
-export async function verifyShard(path: string, shard: number, manifest: Manifest): Promise<void> {
+export async function verifyShard(
+  path: string,
+  shard: number,
+  manifest: Manifest,
+  onRead: (bytes: number) => void,
+): Promise<void> {
   const expected = manifest.shards[shard];
   if (!expected) throw new RangeError(`The manifest has no shard ${shard}`);
   const refuse = (reason: string) => new ScriptError(`Cannot restore ${expected.file}: ${reason}`);
-  const { bytes, sha256 } = await digest(path);
+  const { bytes, sha256 } = await digest(path, onRead);
   if (bytes !== expected.bytes) throw refuse(`it has ${bytes} bytes, not ${expected.bytes}`);
   if (sha256 !== expected.sha256) throw refuse("its content is not what was backed up (SHA-256)");
 

@@ -19,6 +19,9 @@ export class Findings {
   readonly notes: string[] = [];
   readonly #found = new Map<string, number>();
 
+  /** @param progress Is told how many events have been read, of how many, and for what. */
+  constructor(readonly progress: (done: number, total: number, what: string) => void = () => {}) {}
+
   /** How many things are wrong, those that are not told included. */
   get total(): number {
     return [...this.#found.values()].reduce((sum, count) => sum + count, 0);

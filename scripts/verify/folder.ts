@@ -1,7 +1,7 @@
 import type { Registry } from "../../src/runtime/registry.ts";
 import type { Commit } from "../../src/store/commit.ts";
 import type { Database } from "../../src/store/database.ts";
-import { ScriptError } from "../support/script.ts";
+import { ScriptError } from "../support/errors.ts";
 import { openStoreFolder, openToRead, shardFile } from "../support/store_folder.ts";
 import { checkApplied, checkBetween, checkFile } from "./commits.ts";
 import type { Findings } from "./findings.ts";

@@ -78,6 +78,8 @@ async function replay(
     for (const sql of projection.tables) await database.execute({ sql: renameTables(sql, names, REPLAYED) });
     const handling = new EventHandling(registry, projection, tables);
     const types = [...new Set([...projection.on.keys()].map((key) => key.slice(key.indexOf("/") + 1)))];
+    const total = [...checkpoints.values()].reduce((sum, position) => sum + position, 0);
+    let passed = 0;
     for (const shard of shards) {
       let after = generation.startsAfter.get(shard.number) ?? 0;
       const upTo = checkpoints.get(shard.number) ?? 0;
@@ -100,7 +102,9 @@ async function replay(
         }
         if (events.length < EVENTS_PER_READ) break;
         after = events.at(-1)?.position ?? upTo;
+        findings.progress(passed + after, total, `Replaying ${projection.name}`);
       }
+      passed += upTo;
     }
     await database.execute({ sql: "ATTACH ? AS served", args: [readFile] });
     const { rowsCompared, difference } = await compareTables(

@@ -72,11 +72,14 @@ export async function checkStreams(
   let stream: Stream | undefined;
   let after: [actor: string, version: number] = ["", 0];
   let position = 0;
+  let read = 0;
+  const [counted] = await shard.database.execute({ sql: "SELECT count(*) FROM events" });
   while (true) {
     const rows = await shard.database.execute({
       sql: `SELECT ${events} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
       args: [...after, EVENTS_PER_READ],
     });
+    findings.progress(read += rows.length, Number(counted?.[0]), `Reading ${shard.name}`);
     for (const row of rows) {
       after = [String(row[1]), Number(row[2])];
       if (stream?.name !== after[0]) {

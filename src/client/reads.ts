@@ -86,6 +86,20 @@ export async function* followEvents(transport: Transport, options: FollowOptions
   const after = isNow
     ? (await readEvents(transport, { after: "now", limit: 1, signal })).next
     : options.after;
+  yield* followStream(transport, "/events", { after, type }, signal);
+}
+
+/**
+ * Events of a live stream, the log's or an actor's, over as many connections as it takes.
+ *
+ * @param query `after`: where the first connection begins.
+ */
+export async function* followStream(
+  transport: Transport,
+  path: string,
+  { after, type }: { after: string | number | undefined; type?: string | undefined },
+  signal?: AbortSignal,
+): AsyncGenerator<LogEvent> {
   let lastEventId: string | undefined;
   let failures = 0;
   while (true) {
@@ -93,9 +107,7 @@ export async function* followEvents(transport: Transport, options: FollowOptions
     try {
       const query = lastEventId === undefined ? { after, type } : { type };
       const headers = { "last-event-id": lastEventId };
-      for await (
-        const { id, data } of transport.stream({ method: "GET", path: "/events", query, headers, signal })
-      ) {
+      for await (const { id, data } of transport.stream({ method: "GET", path, query, headers, signal })) {
         failures = 0;
         lastEventId = id ?? lastEventId;
         yield JSON.parse(data) as LogEvent;

@@ -17,6 +17,8 @@ export interface Call {
   /** Whether it must not be asked for again where it may have been done: only when it was refused (429). */
   readonly isOnce?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Without a response for so long it has failed (60 s). */
+  readonly responseMsMax?: number | undefined;
 }
 
 /** A response of 2xx. */
@@ -114,7 +116,8 @@ export class Transport {
 
   async #callOnce(call: Call): Promise<Answer> {
     const send = this.#prepare(call, "application/json");
-    const { response, text } = await this.#bounded(call, RESPONSE_MS_MAX, async (signal) => {
+    const { responseMsMax = RESPONSE_MS_MAX } = call;
+    const { response, text } = await this.#bounded(call, responseMsMax, async (signal) => {
       const response = await send(signal);
       return { response, text: await response.text() };
     });

@@ -21,13 +21,19 @@ export interface SagaListQuery {
   readonly limit: number;
 }
 
+/** The part of a runtime that knows of sagas. */
+export interface SagaSource {
+  readonly registry: Pick<Runtime["registry"], "sagas">;
+  readonly sagas: Pick<Runtime["sagas"], "definition" | "list">;
+}
+
 /**
  * One page of instances, saga by saga, in the order of their ids.
  *
  * @throws {FolioError} `unknown-saga`.
  */
 export async function listSagas(
-  { registry, sagas }: Pick<Runtime, "registry" | "sagas">,
+  { registry, sagas }: SagaSource,
   { name, status, after, limit }: SagaListQuery,
 ): Promise<{ sagas: SagaSummary[]; next?: string }> {
   const names = name === undefined ? [...registry.sagas.keys()].sort() : [sagas.definition(name).name];

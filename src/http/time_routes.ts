@@ -1,11 +1,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
-import type { ComingUp } from "../runtime/coming_up.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ScheduleStatus } from "../runtime/schedules.ts";
 import { json } from "./problem.ts";
 import { limitParameter, parseBody, readJson, readQuery } from "./request.ts";
-import { isoTime } from "./views.ts";
+import { scheduleView, timerView } from "./views.ts";
 
 /** What will happen, and when: timers and schedules. */
 export function timeRoutes(app: Hono, runtime: Runtime): void {
@@ -38,17 +36,4 @@ export function timeRoutes(app: Hono, runtime: Runtime): void {
       return json(200, scheduleView(await schedules[action](c.req.param("name"))));
     });
   }
-}
-
-function timerView({ dueAt, causationId, ...rest }: ComingUp) {
-  return { ...rest, dueAt: isoTime(dueAt), causationId: causationId ?? undefined };
-}
-
-function scheduleView(schedule: ScheduleStatus) {
-  const { name, cron, timeZone, misfire, jitterMs, actor, command, isPaused, fired, missed } = schedule;
-  return {
-    ...{ name, cron, timeZone, misfire, jitterMs, sends: { actor, command }, isPaused, fired, missed },
-    firedAt: isoTime(schedule.firedAt),
-    next: schedule.next.map((at) => isoTime(at)),
-  };
 }

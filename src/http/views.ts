@@ -1,6 +1,8 @@
 import type { MessageRecord } from "../core/message.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { ActivityMonitor, ActivityStatus } from "../runtime/activity_status.ts";
+import type { ComingUp } from "../runtime/coming_up.ts";
+import type { ScheduleStatus } from "../runtime/schedules.ts";
 import { attemptsOf } from "../runtime/trace.ts";
 
 /** How what the runtime knows looks in JSON: times are ISO 8601 in UTC, what is not there is left out. */
@@ -62,6 +64,19 @@ export function deadLetterView(message: MessageRecord) {
 export function activityView(status: ActivityStatus) {
   const { circuit } = status;
   return { ...status, ...(circuit ? { circuit: { ...circuit, probeAt: isoTime(circuit.probeAt) } } : {}) };
+}
+
+export function timerView({ dueAt, causationId, ...rest }: ComingUp) {
+  return { ...rest, dueAt: isoTime(dueAt), causationId: causationId ?? undefined };
+}
+
+export function scheduleView(schedule: ScheduleStatus) {
+  const { name, cron, timeZone, misfire, jitterMs, actor, command, isPaused, fired, missed } = schedule;
+  return {
+    ...{ name, cron, timeZone, misfire, jitterMs, sends: { actor, command }, isPaused, fired, missed },
+    firedAt: isoTime(schedule.firedAt),
+    next: schedule.next.map((at) => isoTime(at)),
+  };
 }
 
 export function isoTime(at: number): string;

@@ -1,7 +1,7 @@
 import type { MessageRecord } from "../core/message.ts";
 import { readDelayed } from "../store/messages.ts";
 import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
-import type { Shard } from "./shard.ts";
+import type { MessageSource } from "./message_reader.ts";
 
 /** A message to be delivered later: of a timer, or one that was sent with a delay. */
 export interface ComingUp {
@@ -20,7 +20,7 @@ export interface ComingUp {
 
 /** What will be delivered after now, soonest first. */
 export async function readComingUp(
-  shards: readonly Shard[],
+  shards: readonly Pick<MessageSource, "number" | "store">[],
   page: { actor?: string | undefined; limit: number; now: number },
 ): Promise<ComingUp[]> {
   const { actor, limit, now } = page;

@@ -1,10 +1,18 @@
 import { FolioError } from "../core/errors.ts";
 import type { MessageRecord } from "../core/message.ts";
 import type { RecordedEvent } from "../core/event.ts";
+import type { Database } from "../store/database.ts";
 import { readEventsOfMessage } from "../store/events.ts";
 import { readMessagesById } from "../store/messages.ts";
 import { entryKey } from "./loader.ts";
-import type { Shard } from "./shard.ts";
+
+/** Where messages are looked for: a shard, or what is on disk of one. */
+export interface MessageSource {
+  readonly number: number;
+  readonly store: { readonly database: Database };
+  /** Those in memory. */
+  pendingById(id: string): readonly MessageRecord[];
+}
 
 /**
  * The message of an id: as it is in memory, or on disk, or as the events it emitted tell of it, which is all
@@ -14,7 +22,7 @@ import type { Shard } from "./shard.ts";
  * @throws {FolioError} `unknown-message`, `ambiguous-message`.
  */
 export async function readMessage(
-  shards: readonly Shard[],
+  shards: readonly MessageSource[],
   id: string,
   actor: string | undefined,
 ): Promise<MessageRecord> {

@@ -3,6 +3,7 @@ import { FolioError } from "../core/errors.ts";
 import type { SagaView } from "../core/journal.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
+import type { MessageSource } from "./message_reader.ts";
 import { inProgress } from "./pending.ts";
 import type { Accepted } from "./caller.ts";
 import type { AskResult, Runtime } from "./runtime.ts";
@@ -57,6 +58,28 @@ const statusOf: Readonly<Record<string, SagaSummary["status"]>> = {
 /** Whether nothing more happens in an instance of this status. */
 export function isEnd(status: SagaStatusName): boolean {
   return ["completed", "failed", "cancelled", "timed-out"].includes(status);
+}
+
+/** A page of a saga's instances in the order of their ids, as `Sagas.list` gives it. */
+export async function readInstances(
+  shards: readonly Pick<MessageSource, "store">[],
+  saga: string,
+  page: { status?: SagaSummary["status"] | undefined; after?: string | undefined; limit: number },
+): Promise<{ sagas: SagaSummary[]; next?: string }> {
+  const { status, after = "", limit } = page;
+  const types = Object.keys(statusOf);
+  const only = types.filter((type) => status === undefined || statusOf[type] === status);
+  const query = { saga, after, types, only, limit: limit + 1 };
+  const found = await Promise.all(shards.map(({ store }) => readSagas(store.database, query)));
+  const rows = found.flat().sort((a, b) => (a.actor < b.actor ? -1 : 1));
+  const sagas = rows.slice(0, limit).map(({ actor, version, type }) => ({
+    saga,
+    id: actor.slice(saga.length + 1),
+    status: statusOf[type] ?? "running",
+    version,
+  }));
+  const last = sagas.at(-1);
+  return last && rows.length > limit ? { sagas, next: last.id } : { sagas };
 }
 
 /** The sagas of a runtime, by name: `runtime.sagas`. */
@@ -198,22 +221,8 @@ export class Sagas {
     page: { status?: SagaSummary["status"] | undefined; after?: string | undefined; limit: number },
   ): Promise<{ sagas: SagaSummary[]; next?: string }> {
     this.definition(saga);
-    const limit = Math.min(page.limit, this.runtime.limits.pageItemsMax);
-    const types = Object.keys(statusOf);
-    const only = types.filter((type) => page.status === undefined || statusOf[type] === page.status);
-    const query = { saga, after: page.after ?? "", types, only, limit: limit + 1 };
-    const found = await Promise.all(
-      this.runtime.shards.map(({ store }) => readSagas(store.database, query)),
-    );
-    const rows = found.flat().sort((a, b) => (a.actor < b.actor ? -1 : 1));
-    const sagas = rows.slice(0, limit).map(({ actor, version, type }) => ({
-      saga,
-      id: actor.slice(saga.length + 1),
-      status: statusOf[type] ?? "running",
-      version,
-    }));
-    const last = sagas.at(-1);
-    return last && rows.length > limit ? { sagas, next: last.id } : { sagas };
+    const { limits, shards } = this.runtime;
+    return await readInstances(shards, saga, { ...page, limit: Math.min(page.limit, limits.pageItemsMax) });
   }
 
   /** Of the newest steps; what is not kept any more is left out. */

@@ -35,7 +35,15 @@ const events = {
 };
 const rejections = { "unknown-schedule": none };
 
-const initial: ScheduleState = { dueAt: null, plan: "", isPaused: false, firedAt: null, fired: 0, missed: 0 };
+/** One that nothing is recorded of yet. */
+export const initialSchedule: ScheduleState = {
+  dueAt: null,
+  plan: "",
+  isPaused: false,
+  firedAt: null,
+  fired: 0,
+  missed: 0,
+};
 
 /**
  * Schedules as actors, one each: a timer leads from each time of the expression to the next, and all that they
@@ -43,7 +51,7 @@ const initial: ScheduleState = { dueAt: null, plan: "", isPaused: false, firedAt
  */
 export function scheduleActor(definitions: ReadonlyMap<string, Schedule>): AnyActor {
   return actor(SCHEDULE_TYPE, {
-    initialState: () => initial,
+    initialState: () => initialSchedule,
     events,
     rejections,
     evolve: {

@@ -1,6 +1,7 @@
 import { errorMessage, FolioError } from "../core/errors.ts";
+import type { Schedule } from "../core/schedule.ts";
 import type { Runtime } from "./runtime.ts";
-import { SCHEDULE_TYPE, scheduleRequest, type ScheduleState } from "./schedule_actor.ts";
+import { initialSchedule, SCHEDULE_TYPE, scheduleRequest, type ScheduleState } from "./schedule_actor.ts";
 
 const RETRY_DELAY_MS = 1_000;
 /** Times to come that are shown of a schedule. */
@@ -18,6 +19,22 @@ export interface ScheduleStatus extends Pick<ScheduleState, "isPaused" | "firedA
   readonly command: string;
   /** The next times of the expression; none while it is paused. */
   readonly next: readonly number[];
+}
+
+/** @param state Of the schedule's actor; undefined where it has no events yet. */
+export function scheduleStatus(definition: Schedule, state: unknown): ScheduleStatus {
+  const { name, cron, timeZone, misfire, jitterMs, request } = definition;
+  // A state of this type is what its `evolve` made.
+  const { dueAt, isPaused, firedAt, fired, missed } = (state ?? initialSchedule) as ScheduleState;
+  const next: number[] = [];
+  for (let at = dueAt ?? undefined; at !== undefined && next.length < NEXT_TIMES; at = definition.next(at)) {
+    next.push(at);
+  }
+  return {
+    ...{ name, cron, timeZone, misfire, jitterMs, isPaused, firedAt, fired, missed, next },
+    actor: `${request.type}/${request.key}`,
+    command: request.command,
+  };
 }
 
 /** The schedules of the runtime's modules. Each is an actor; this starts them, and says what they will do. */
@@ -44,23 +61,7 @@ export class Schedules {
   /** @throws {FolioError} `unknown-schedule`. */
   async get(name: string): Promise<ScheduleStatus> {
     const definition = this.#definition(name);
-    // A state of this type is what its `evolve` made.
-    const state = (await this.runtime.state(SCHEDULE_TYPE, name)).state as ScheduleState;
-    const { cron, timeZone, misfire, jitterMs, request } = definition;
-    const { isPaused, firedAt, fired, missed } = state;
-    const next: number[] = [];
-    for (
-      let at = state.dueAt ?? undefined;
-      at !== undefined && next.length < NEXT_TIMES;
-      at = definition.next(at)
-    ) {
-      next.push(at);
-    }
-    return {
-      ...{ name, cron, timeZone, misfire, jitterMs, isPaused, firedAt, fired, missed, next },
-      actor: `${request.type}/${request.key}`,
-      command: request.command,
-    };
+    return scheduleStatus(definition, (await this.runtime.state(SCHEDULE_TYPE, name)).state);
   }
 
   /** Lets nothing come of it until it is resumed. @throws {FolioError} `unknown-schedule`. */

@@ -3,6 +3,7 @@ import modules from "../../actors/mod.ts";
 import { account } from "../../actors/account.ts";
 import { createApp } from "../../src/http/app.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { runHere } from "../scripts/command_line.ts";
 import { openRuntime, runTask } from "../scripts/support.ts";
 import { temporaryFolder } from "../store/databases.ts";
 
@@ -167,5 +168,5 @@ test.each([
   ["--projection", "a", "b"],
   ["--rebuild"],
 ])("a command line that makes no sense ends with 2", async (...flags) => {
-  expect((await runTask("replay", ...flags)).code).toBe(2);
+  expect((await runHere("replay", ...flags)).code).toBe(2);
 });

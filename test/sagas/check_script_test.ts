@@ -42,6 +42,6 @@ test("what cannot be checked is said in one line", async () => {
     const { code, stderr } = await runTask("sagas", ...args, "--data", data, "--modules", modules("before"));
     return `${code} ${stderr.split("\n", 1)[0]}`;
   };
-  expect(await check()).toBe("2 Cannot tell what to do: say check");
+  expect(await check()).toBe("2 Cannot tell what to do: say list or check");
   expect(await check("check", "nothing")).toBe("2 Cannot check nothing: no such saga");
 });

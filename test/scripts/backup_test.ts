@@ -4,6 +4,7 @@ import { shardMigrations } from "../../src/store/migrations.ts";
 import { temporaryFolder } from "../store/databases.ts";
 import { ledger, names } from "../support/actors.ts";
 import { type Books, purse, readBooks } from "./purses.ts";
+import { runHere } from "./command_line.ts";
 import { openRuntime, runTask, withShard } from "./support.ts";
 
 const SHARDS = 4;
@@ -165,7 +166,7 @@ test("a backup is refused where it cannot be made, and leaves nothing behind", a
     [[`${full}/mine`, "--data", data], 1, `Cannot back up to ${full}/mine: `],
   ];
   for (const [args, code, message] of refusals) {
-    const result = await runTask("backup", ...args);
+    const result = await runHere("backup", ...args);
     expect(result, args.join(" ")).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(message);
   }
@@ -176,5 +177,5 @@ test("a backup is refused where it cannot be made, and leaves nothing behind", a
     "shard-1.db: there is no",
   );
   expect([...Deno.readDirSync(full)].map(({ name }) => name)).toEqual(["mine"]);
-  expect((await runTask("backup", "--help")).stdout).toContain("Usage: deno task backup DEST");
+  expect((await runTask("backup", "--help")).stdout).toContain("Usage: deno task folio backup DEST");
 });

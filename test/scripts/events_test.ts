@@ -5,6 +5,7 @@ import { actor } from "../../src/core/actor.ts";
 import { command } from "../../src/core/command.ts";
 import { temporaryFolder } from "../store/databases.ts";
 import { ledger, names } from "../support/actors.ts";
+import { runHere } from "./command_line.ts";
 import { jsonLines, openRuntime, runTask, startTask } from "./support.ts";
 
 const note = actor("note", {
@@ -135,9 +136,9 @@ test("a command line that cannot be used is refused with exit code 2, a token wi
     [["--after", "7.1"], 1, "Cannot read the consistency token"],
   ];
   for (const [args, code, message] of refusals) {
-    const result = await runTask("events", ...args, "--data", data);
+    const result = await runHere("events", ...args, "--data", data);
     expect(result, args.join(" ")).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(message);
   }
-  expect((await runTask("events", "--help")).stdout).toContain("Usage: deno task events [ACTOR]");
+  expect((await runTask("events", "--help")).stdout).toContain("Usage: deno task folio events [ACTOR]");
 });

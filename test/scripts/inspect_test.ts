@@ -5,6 +5,7 @@ import { startChild } from "../../scripts/support/child.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { temporaryFolder } from "../store/databases.ts";
+import { runHere } from "./command_line.ts";
 import { jsonLines, openRuntime, runTask } from "./support.ts";
 
 const DAY_MS = 86_400_000;
@@ -105,12 +106,12 @@ test("what cannot be shown is said in one line, with exit code 1, or 2 for the c
   ];
   for (const [args, code, message] of refusals) {
     const where = args.includes("--data") ? [] : ["--data", data];
-    const result = await runTask("inspect", ...args, ...where);
+    const result = await runHere("inspect", ...args, ...where);
     expect(result, args.join(" ")).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(message);
     if (code === 1) expect(result.stderr.trim().split("\n")).toHaveLength(1);
   }
-  expect((await runTask("inspect", "--help")).stdout).toContain("Usage: deno task inspect ACTOR");
+  expect((await runTask("inspect", "--help")).stdout).toContain("Usage: deno task folio inspect ACTOR");
 }, 60_000);
 
 // Would catch a script that needs what only a clean end of the server leaves.

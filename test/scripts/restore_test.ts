@@ -181,5 +181,5 @@ test("a command line that says too little or too much is refused with exit code 
   for (const args of [[], [backup], [backup, "b", "c"], [backup, "b", "--force"]]) {
     expect(await runTask("restore", ...args), args.join(" ")).toMatchObject({ code: 2, stdout: "" });
   }
-  expect((await runTask("restore", "--help")).stdout).toContain("Usage: deno task restore SRC DEST");
+  expect((await runTask("restore", "--help")).stdout).toContain("Usage: deno task folio restore SRC DEST");
 });

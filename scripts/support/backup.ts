@@ -1,51 +1,41 @@
 /**
  * Copies a folder, while a server may run on it, into a new one. All shards are copied as they were at one
- * instant: `support/shard_snapshots.ts` says why that is needed and how it is done. What was acknowledged
- * before the backup began is in it; every message between shards is in it exactly as often as it will be
- * handled, which is once.
+ * instant: `shard_snapshots.ts` says why that is needed and how it is done. What was acknowledged before the
+ * backup began is in it; every message between shards is in it exactly as often as it will be handled, which is
+ * once.
  *
  * `read.db` is not copied: read models are made again from the log. Neither is `folio.lock`.
  *
  * @module
  */
-import { formatToken } from "../src/core/token.ts";
-import { digest, type Manifest, syncToDisk, writeManifest } from "./support/manifest.ts";
-import { runScript, ScriptError, UsageError } from "./support/script.ts";
-import { type ShardSnapshots, takeSnapshots } from "./support/shard_snapshots.ts";
-import { defaultData, readIdentity, shardFile } from "./support/store_folder.ts";
+import { formatToken } from "../../src/core/token.ts";
+import { ScriptError } from "./errors.ts";
+import { digest, type Manifest, syncToDisk, writeManifest } from "./manifest.ts";
+import { type ShardSnapshots, takeSnapshots } from "./shard_snapshots.ts";
+import { readIdentity, shardFile } from "./store_folder.ts";
 
-const usage = `Usage: deno task backup DEST [--data FOLDER]
+/** Is told how many bytes have been dealt with, and of how many. */
+export type Progress = (done: number, total: number) => void;
 
-  DEST     a new or empty folder
-  --data   the folder to copy (FOLIO_DATA, or ./data)
+/** A backup that was made. */
+export interface Backup {
+  readonly manifest: Manifest;
+  /** For how long commits had to wait. */
+  readonly lockedMs: number;
+}
 
-A server may run on the folder: all shards are copied as they were at one instant, for which commits wait
-some milliseconds. read.db is not copied, since read models are made again from the log. DEST is a backup once
-it has a manifest.json.
-
-  deno task backup /backups/2026-01-31
-  deno task backup /backups/2026-01-31 --data /var/lib/folio`;
-
-await runScript(
-  { usage, options: { data: { type: "string", default: defaultData() } } },
-  async (flags, words) => {
-    const [target, ...others] = words;
-    if (target === undefined || others.length > 0) {
-      throw new UsageError(
-        "Cannot back up: name one folder to copy to",
-      );
-    }
-    const { shards } = await readIdentity(flags.data, 0);
-    for (let shard = 1; shard < shards; shard++) await readIdentity(flags.data, shard, shards);
-    const isNew = await prepareTarget(target);
-    try {
-      await backUp(flags.data, target, shards);
-    } catch (error) {
-      await clear(target, isNew);
-      throw error;
-    }
-  },
-);
+/** @throws {ScriptError} When the folder is none, the target is not empty, or the shards are never free. */
+export async function backUp(data: string, target: string, progress: Progress): Promise<Backup> {
+  const { shards } = await readIdentity(data, 0);
+  for (let shard = 1; shard < shards; shard++) await readIdentity(data, shard, shards);
+  const isNew = await prepareTarget(target);
+  try {
+    return await copyAll(data, target, shards, progress);
+  } catch (error) {
+    await clear(target, isNew);
+    throw error;
+  }
+}
 
 /** @returns Whether the folder was made. */
 async function prepareTarget(target: string): Promise<boolean> {
@@ -64,12 +54,17 @@ async function prepareTarget(target: string): Promise<boolean> {
   return true;
 }
 
-async function backUp(data: string, target: string, count: number): Promise<void> {
+async function copyAll(data: string, target: string, count: number, progress: Progress): Promise<Backup> {
   const numbers = Array.from({ length: count }, (_, shard) => shard);
   const files = numbers.map((shard) => ({
     source: `${data}/${shardFile(shard)}`,
     target: `${target}/${shardFile(shard)}`,
   }));
+  const sizes = await Promise.all(files.map(async ({ source }) => (await Deno.stat(source)).size));
+  // Each is written once, and read once more for its checksum.
+  const total = 2 * sizes.reduce((sum, size) => sum + size, 0);
+  let done = 0;
+  const advance = (bytes: number) => progress(done = Math.min(done + bytes, total), total);
   const snapshots = await takeSnapshots(files);
   const takenAt = new Date().toISOString();
   const shards: Manifest["shards"] = [];
@@ -80,6 +75,7 @@ async function backUp(data: string, target: string, count: number): Promise<void
       schemas.add(schema);
       await snapshots.copy(shard);
       shards.push({ file: shardFile(shard), ...head, bytes: 0, sha256: "" });
+      advance(sizes[shard] ?? 0);
     }
   } finally {
     snapshots.close();
@@ -93,15 +89,12 @@ async function backUp(data: string, target: string, count: number): Promise<void
   for (const shard of shards) {
     const path = `${target}/${shard.file}`;
     await syncToDisk(path);
-    Object.assign(shard, await digest(path));
-    console.log(`${shard.file}: up to position ${shard.position}, ${shard.bytes.toLocaleString("en")} bytes`);
+    Object.assign(shard, await digest(path, advance));
   }
   const token = formatToken(new Map(shards.map(({ position }, shard) => [shard, position])));
-  await writeManifest(target, { format: "folio-backup", formatVersion: 1, takenAt, schema, token, shards });
-  console.log(
-    `Backed up ${data} as of ${takenAt} to ${target}; commits waited ${Math.ceil(snapshots.lockedMs)} ms`,
-  );
-  console.log("read.db is not in it: read models are made again from the log");
+  const manifest: Manifest = { format: "folio-backup", formatVersion: 1, takenAt, schema, token, shards };
+  await writeManifest(target, manifest);
+  return { manifest, lockedMs: snapshots.lockedMs };
 }
 
 async function readHead(snapshots: ShardSnapshots, shard: number) {

@@ -5,32 +5,19 @@
  *
  * @module
  */
-import { type HeldFolder, holdFolder } from "../src/store/folder.ts";
-import { shardMigrations } from "../src/store/migrations.ts";
-import { type Manifest, readManifest, syncToDisk } from "./support/manifest.ts";
-import { runScript, ScriptError, UsageError } from "./support/script.ts";
-import { verifyShard } from "./support/verify_shard.ts";
-
-const usage = `Usage: deno task restore SRC DEST
-
-  SRC    a folder that deno task backup has made
-  DEST   a new or empty folder, held by no server
-
-Verifies the manifest and every database before anything is in place. Read models are made again from the log
-when a server starts on DEST.
-
-  deno task restore /backups/2026-01-31 ./data
-  FOLIO_DATA=./data FOLIO_SHARDS=1 deno task start`;
+import { type HeldFolder, holdFolder } from "../../src/store/folder.ts";
+import { shardMigrations } from "../../src/store/migrations.ts";
+import type { Progress } from "./backup.ts";
+import { ScriptError } from "./errors.ts";
+import { type Manifest, readManifest, syncToDisk } from "./manifest.ts";
+import { verifyShard } from "./verify_shard.ts";
 
 /** A file that is not in place yet ends so. */
 const PARTIAL = ".restoring";
 const lockFile = "folio.lock";
 
-await runScript({ usage, options: {} }, async (_, words) => {
-  const [source, target, ...others] = words;
-  if (source === undefined || target === undefined || others.length > 0) {
-    throw new UsageError("Cannot restore: name the backup, and the folder to put it in");
-  }
+/** @throws {ScriptError} When the backup is damaged, or the target is not empty; then nothing is in place. */
+export async function restoreBackup(source: string, target: string, progress: Progress): Promise<Manifest> {
   const manifest = await readManifest(source);
   if (manifest.schema > shardMigrations.length) {
     throw new ScriptError(
@@ -39,16 +26,12 @@ await runScript({ usage, options: {} }, async (_, words) => {
   }
   const folder = await holdEmpty(target);
   try {
-    await restore(source, target, manifest);
+    await putInPlace(source, target, manifest, progress);
   } finally {
     folder.release();
   }
-  const { length } = manifest.shards;
-  console.log(`Restored ${source} as of ${manifest.takenAt} to ${target}; every check passed`);
-  console.log(
-    `Start it with FOLIO_DATA=${target} FOLIO_SHARDS=${length}; read models are made again from the log`,
-  );
-});
+  return manifest;
+}
 
 /** Takes the folder, so that no server starts on half of it. */
 async function holdEmpty(target: string): Promise<HeldFolder> {
@@ -75,19 +58,28 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-async function restore(source: string, target: string, manifest: Manifest): Promise<void> {
+async function putInPlace(
+  source: string,
+  target: string,
+  { shards, ...rest }: Manifest,
+  progress: Progress,
+): Promise<void> {
   const partial = (file: string) => `${target}/${file}${PARTIAL}`;
+  // Each is written once, and read once more to be verified.
+  const total = 2 * shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  let done = 0;
+  const advance = (bytes: number) => progress(done = Math.min(done + bytes, total), total);
   try {
-    for (const [shard, { file, position }] of manifest.shards.entries()) {
+    for (const [shard, { file, bytes }] of shards.entries()) {
       await copy(`${source}/${file}`, partial(file));
-      await verifyShard(partial(file), shard, manifest);
-      console.log(`${file}: up to position ${position}`);
+      advance(bytes);
+      await verifyShard(partial(file), shard, { shards, ...rest }, advance);
     }
   } catch (error) {
-    for (const { file } of manifest.shards) await Deno.remove(partial(file)).catch(() => {});
+    for (const { file } of shards) await Deno.remove(partial(file)).catch(() => {});
     throw error;
   }
-  for (const { file } of manifest.shards) await Deno.rename(partial(file), `${target}/${file}`);
+  for (const { file } of shards) await Deno.rename(partial(file), `${target}/${file}`);
   await syncToDisk(target);
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { differences } from "../../src/console/diff.ts";
-import { inputOf } from "../../src/console/schema_form.tsx";
+import { inputOf } from "../../src/console/schema_fields.ts";
 import { demo } from "./demo.ts";
 import { textOf, TOKEN, visit } from "./support.ts";
 

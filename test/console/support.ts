@@ -1,7 +1,7 @@
 import { onTestFinished } from "vitest";
 import type { Hono } from "hono";
 import { createConsole } from "../../src/mod.ts";
-import type { ConsoleEnv } from "../../src/console/page.tsx";
+import type { ConsoleEnv } from "../../src/console/context.tsx";
 import { serve, type Served, type ServeOptions } from "../http/support.ts";
 
 export const TOKEN = "a-token-of-the-test";

@@ -22,6 +22,7 @@ export async function begin() {
   if (response.ok) samples = (await response.json()).samples;
   draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  document.addEventListener("themechange", draw);
   let width = innerWidth;
   addEventListener("resize", () => {
     if (width !== innerWidth) draw();

@@ -36,7 +36,7 @@ export function actorPages(app: Hono<ConsoleEnv>, console: Console): void {
           </form>
           {type === ""
             ? (
-              <ul class="plain">
+              <ul class="inline">
                 {types.map((name) => (
                   <li>
                     <a class="button" href={`${HOME}?type=${encodeURIComponent(name)}`}>{name}</a>

@@ -38,7 +38,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
           </section>
           <section id="tiles" class="tiles" data-live aria-label="Numbers">
             <Tile
-              name="Commands per second"
+              name="Commands / s"
               value={now ? (now.done + now.rejected + now.failed).toFixed(1) : "–"}
               href="/console/messages"
             />

@@ -7,7 +7,7 @@ import { pathOf } from "./api.ts";
 /** Of a text that is clipped on the page, what is kept for its title. */
 const TITLE_CHARS_MAX = 500;
 /** A value that is no longer is shown on one line. */
-const LINE_CHARS_MAX = 60;
+const LINE_CHARS_MAX = 48;
 
 /** Pieces that many pages use. All text goes through JSX, which escapes it. */
 
@@ -93,7 +93,7 @@ export function Table(
         <thead role="rowgroup">
           <tr role="row">
             {columns.map(({ name, isNumber }) => (
-              <th scope="col" role="columnheader" class={isNumber ? "num" : ""}>
+              <th scope="col" role="columnheader" class={isNumber ? "num" : undefined}>
                 {name === "" ? <span class="hidden">Actions</span> : name}
               </th>
             ))}
@@ -106,7 +106,7 @@ export function Table(
                 <td
                   role="cell"
                   data-label={columns[index]?.name}
-                  class={columns[index]?.isNumber ? "num" : ""}
+                  class={columns[index]?.isNumber ? "num" : undefined}
                 >
                   {cell}
                 </td>
@@ -147,7 +147,7 @@ export function actorHref(actor: string): string {
 }
 
 export function ActorLink({ actor }: { actor: string }) {
-  return <a class="name" href={actorHref(actor)}>{actor}</a>;
+  return <a class="name" href={actorHref(actor)} title={actor}>{actor}</a>;
 }
 
 /** @param correlation Finds a message of which only its events were kept. */
@@ -166,7 +166,8 @@ export function MessageLink(
     text?: string;
   },
 ) {
-  return <a class={text === id ? "name" : ""} href={messageHref(id, actor, correlation)}>{text}</a>;
+  const href = messageHref(id, actor, correlation);
+  return text === id ? <a class="name" href={href} title={id}>{id}</a> : <a href={href}>{text}</a>;
 }
 
 /** A choice of a filter form. */

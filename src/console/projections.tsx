@@ -190,7 +190,7 @@ function rebuildActions(app: Hono<ConsoleEnv>, console: Console): void {
 
 function Queries({ of: { name, queries } }: { of: ProjectionStatus }) {
   return (
-    <ul class="plain">
+    <ul class="inline">
       {queries.map((query) => (
         <li>
           <a href={`${HOME}${pathOf([name, query])}`}>{query}</a>

@@ -147,23 +147,29 @@ function Step({ step, attempts }: { step: StepView; attempts: SagaStatus["attemp
   const { compensation, messageId, to } = step;
   return (
     <li class={toneOf(step.status)}>
-      <strong>{step.name}</strong> <span class="muted">{step.kind}</span> <Status of={step.status} />{" "}
-      {to !== undefined && <ActorLink actor={to} />}{" "}
-      {messageId !== undefined && <MessageLink id={messageId} actor={to} />}{" "}
-      {messageId !== undefined && (attempts[messageId] ?? 1) > 1 && (
-        <span class="muted">{attempts[messageId]} attempts</span>
-      )}
-      {step.dueAt !== undefined && step.status === "pending" && (
-        <span class="muted">
-          at the latest <Time at={step.dueAt} />
-        </span>
-      )}
+      <div class="line">
+        <strong>{step.name}</strong> <span class="muted">{step.kind}</span> <Status of={step.status} />
+        {to !== undefined && <ActorLink actor={to} />}
+        {messageId !== undefined && <MessageLink id={messageId} actor={to} />}
+        {messageId !== undefined && (attempts[messageId] ?? 1) > 1 && (
+          <MessageLink id={messageId} actor={to} text={`${attempts[messageId]} attempts`} />
+        )}
+        {step.dueAt !== undefined && step.status === "pending" && (
+          <span class="muted">
+            at the latest <Time at={step.dueAt} />
+          </span>
+        )}
+      </div>
       {step.error && <div class="error">{step.error.code}: {step.error.message}</div>}
       {step.output !== undefined && <Json value={step.output} label={`Output of ${step.name}`} />}
       {compensation && (
         <div class="undo">
-          undo <Status of={compensation.status} /> <ActorLink actor={compensation.to} />{" "}
-          <MessageLink id={compensation.messageId} actor={compensation.to} />
+          <div class="line">
+            <span>undo</span>
+            <Status of={compensation.status} />
+            <ActorLink actor={compensation.to} />
+            <MessageLink id={compensation.messageId} actor={compensation.to} />
+          </div>
           {compensation.error && (
             <div class="error">{compensation.error.code}: {compensation.error.message}</div>
           )}

@@ -49,7 +49,7 @@ export function sagaPages(app: Hono<ConsoleEnv>, console: Console): void {
             )}
           </section>
           {names.length > 0 && <h2>Start one</h2>}
-          <ul class="plain">
+          <ul class="inline">
             {names.map((each) => (
               <li>
                 <a class="button" href={`/console${pathOf(["sagas", each])}`}>{each}…</a>
@@ -92,7 +92,7 @@ function startPage(c: ConsoleContext, { runtime }: Console, attempt?: Attempt): 
         <Csrf />
         <label>
           <span>
-            Id<span class="muted">(made here if empty)</span>
+            Id <span class="muted">· made here if empty</span>
           </span>
           <input name="id" value={attempt?.form.id ?? ""} autocomplete="off" spellcheck={false} />
         </label>

@@ -22,6 +22,11 @@ export interface Group {
 
 /** Deeper objects are filled in as JSON. */
 const DEPTH_MAX = 3;
+/** What a text has to look like, where its name does not say it. */
+const formats: Readonly<Record<string, string>> = {
+  "date-time": "2026-01-31T12:00:00Z",
+  "date": "2026-01-31",
+};
 const NOTHING = Symbol("nothing was filled in");
 
 const JsonSchema = z.object({
@@ -52,7 +57,7 @@ function fieldOf(schema: unknown, path: readonly string[], isRequired: boolean):
     return { kind: "group", path, isRequired, fields };
   }
   const preset = known.default === undefined ? undefined : `${JSON.stringify(known.default)} if empty`;
-  const hint = [known.description ?? known.format, preset].filter(Boolean).join(", ");
+  const hint = [known.description ?? formats[known.format ?? ""], preset].filter(Boolean).join(", ");
   const field = (kind: Field["kind"], more: Partial<Field> = {}): Field => ({
     ...{ kind, path, isRequired, choices: [], hint },
     ...more,

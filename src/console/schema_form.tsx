@@ -81,7 +81,7 @@ function AnyField({ field, given }: { field: Field | Group; given: Given }) {
   );
   return (
     <fieldset>
-      <legend>{field.path.at(-1)}{field.isRequired ? "" : " (optional)"}</legend>
+      <legend>{field.path.at(-1)}{field.isRequired ? "" : " · optional"}</legend>
       <Issues issues={own} />
       {field.fields.map((inner) => <AnyField field={inner} given={given} />)}
     </fieldset>
@@ -94,14 +94,14 @@ function OneField({ field, given }: { field: Field; given: Given }) {
   const id = `${given.scope}-${name}`.replaceAll(/[^\w-]/g, "-");
   const said = issues.length > 0 ? { "aria-invalid": "true" as const, "aria-describedby": id } : {};
   const isCheck = field.kind === "check";
+  const remarks = [field.isRequired || isCheck ? "" : "optional", field.hint].filter((text) => text !== "");
   return (
     <div class="field">
       <label class={isCheck ? "check" : ""}>
         {isCheck && <Control field={field} name={name} value={value} said={said} />}
         <span>
           {field.path.at(-1) ?? "Input"}
-          {!field.isRequired && !isCheck && <span class="muted">(optional)</span>}
-          {field.hint !== "" && <span class="muted">{` · ${field.hint}`}</span>}
+          <span class="muted">{remarks.map((remark) => ` · ${remark}`).join("")}</span>
         </span>
         {!isCheck && <Control field={field} name={name} value={value} said={said} />}
       </label>

@@ -32,9 +32,15 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
               empty="No module has a schedule."
               rows={schedules.map((schedule) => [
                 <a class="name" href={hrefOf(schedule.name)}>{schedule.name}</a>,
-                `${schedule.cron} ${schedule.timeZone}`,
                 <>
-                  {schedule.command} to <ActorLink actor={schedule.actor} />
+                  {schedule.cron}
+                  <div class="muted">{schedule.timeZone}</div>
+                </>,
+                <>
+                  {schedule.command} to
+                  <div>
+                    <ActorLink actor={schedule.actor} />
+                  </div>
                 </>,
                 <Status of={schedule.isPaused ? "paused" : "active"} />,
                 <a href={`${hrefOf(schedule.name)}#events`}>{schedule.fired}</a>,

@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { differences } from "../../src/console/diff.ts";
-import { inputOf } from "../../src/console/schema_fields.ts";
+import { fieldsOf, formOf, inputOf } from "../../src/console/schema_fields.ts";
 import { demo } from "./demo.ts";
-import { textOf, TOKEN, visit } from "./support.ts";
+import { shared, textOf, TOKEN, visit } from "./support.ts";
 
+/** Of those tests that only look. */
+const seen = shared((onEnd) => demo({ onEnd }));
 const hostile = `<img src=x onerror=alert(1)>"'&`;
 
 test("the overview says how it goes: alerts on top, and numbers that lead to what they count", async () => {
-  const visitor = await demo();
+  const visitor = await seen();
   const { html } = await visitor.get("/console");
   expect(html).toContain("3 messages for worker/work used up all attempts");
   expect(html).toMatch(/<a class="tile bad" href="\/console\/dead-letters">.*?<strong>3<\/strong>/s);
@@ -31,7 +33,7 @@ test("samples come live as they are taken", async () => {
 });
 
 test("an actor shows its state, its past, and in what two versions differ", async () => {
-  const visitor = await demo();
+  const visitor = await seen();
   const found = await visitor.get("/console/actors?type=account&key=al");
   expect(found.html).toContain("/console/actors/account/alice");
   expect(found.html).not.toContain("/console/actors/account/bob");
@@ -60,7 +62,7 @@ test("a command is sent by its form, and what its schema refuses is said beside 
 });
 
 test("the actors that Folio keeps for itself have no forms, and their commands are refused", async () => {
-  const visitor = await demo();
+  const visitor = await seen();
   const csrf = await visitor.csrf();
   const page = await visitor.get("/console/actors/console-audit/console");
   expect(page.html).not.toContain("Send a command");
@@ -70,7 +72,7 @@ test("the actors that Folio keeps for itself have no forms, and their commands a
 });
 
 test("a message shows its status, and the tree of what it led to with links", async () => {
-  const visitor = await demo();
+  const visitor = await seen();
   const listed = await visitor.get("/console/messages?status=dead");
   expect(listed.html.match(/>work-\d</g)).toHaveLength(3);
   const { html } = await visitor.get("/console/messages/sign-up-1");
@@ -101,7 +103,7 @@ test("a projection answers queries, and is rebuilt after a question", async () =
   expect(rows.html).toContain("775");
   expect((await visitor.get("/console/projections/balances/top?limit=x")).status).toBe(422);
   const to = "/console/projections/balances/rebuild";
-  const asked = await visitor.submit(await visitor.get("/console/projections"), to);
+  const asked = await visitor.submit(await visitor.get("/console/projections/balances"), to);
   expect(asked.html).toContain("Rebuild balances from the whole log?");
   expect((await visitor.submit(asked, to)).html).toContain("Being rebuilt: balances");
 });
@@ -160,8 +162,38 @@ test("the input of a form is what its schema takes, and what does not fit stays 
     isOn: true,
   });
   expect(inputOf(schema, { ...form, "in:count": "five" })).toMatchObject({ count: "five" });
-  expect(() => inputOf(schema, { ...form, "in:lines": "[" })).toThrow(SyntaxError);
+  expect(() => inputOf(schema, { ...form, "in:lines": "[" })).toThrow(expect.objectContaining({
+    code: "invalid-input",
+    fields: { issues: [{ path: ["lines"], message: expect.stringMatching(/^is not JSON/) }] },
+  }));
   expect(inputOf(z.unknown(), { "json:input": "[1]" })).toEqual([1]);
+});
+
+test("an object within the input has fields of its own, and is left out where none is filled in", () => {
+  const schema = z.object({
+    url: z.string(),
+    filters: z.object({ types: z.array(z.string()).optional(), isOn: z.boolean() }).optional(),
+    place: z.object({ lat: z.number() }),
+    deep: z.object({ a: z.object({ b: z.object({ c: z.number() }) }) }).optional(),
+  });
+  expect(fieldsOf(schema).map(({ kind }) => kind)).toEqual(["text", "group", "group", "group"]);
+  expect(inputOf(schema, { "in:url": "u" })).toEqual({ url: "u", place: {} });
+  const form = {
+    "in:url": "u",
+    "in:filters/types": "a\n\n b \n",
+    "in:filters/isOn": "true",
+    "in:place/lat": "1.5",
+    "in:deep/a/b": `{"c": 1}`,
+  };
+  const input = {
+    ...{ url: "u", filters: { types: ["a", "b"], isOn: true } },
+    ...{ place: { lat: 1.5 }, deep: { a: { b: { c: 1 } } } },
+  };
+  expect(inputOf(schema, form)).toEqual(input);
+  expect(inputOf(schema, formOf(fieldsOf(schema), input))).toEqual(input);
+  expect(inputOf(schema, { ...form, "in:filters/types": `["a b", "c\\nd"]` })).toMatchObject({
+    filters: { types: ["a b", "c\nd"] },
+  });
 });
 
 test("two values differ where they differ, and nowhere else", () => {

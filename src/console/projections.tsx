@@ -72,7 +72,7 @@ export function projectionPages(app: Hono<ConsoleEnv>, console: Console): void {
 const Check = z.object({
   status: z.string(),
   rowsCompared: z.number(),
-  difference: z.unknown(),
+  difference: z.unknown().optional(),
   failure: z.object({ error: z.string() }).optional(),
 });
 

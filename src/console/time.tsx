@@ -32,10 +32,7 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
               empty="No module has a schedule."
               rows={schedules.map((schedule) => [
                 <a class="name" href={hrefOf(schedule.name)}>{schedule.name}</a>,
-                <>
-                  {schedule.cron}
-                  <div class="muted">{schedule.timeZone}</div>
-                </>,
+                <span class="wrap">{schedule.cron} {schedule.timeZone}</span>,
                 <>
                   {schedule.command} to
                   <div>

@@ -2,8 +2,11 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { differences } from "../../src/console/diff.ts";
 import { fieldsOf, formOf, inputOf } from "../../src/console/schema_fields.ts";
+import { reactor } from "../../src/mod.ts";
+import { account } from "../../actors/account.ts";
+import { counter } from "../../actors/counter.ts";
 import { demo } from "./demo.ts";
-import { shared, textOf, TOKEN, visit } from "./support.ts";
+import { formsOf, shared, textOf, TOKEN, visit } from "./support.ts";
 
 /** Of those tests that only look. */
 const seen = shared((onEnd) => demo({ onEnd }));
@@ -119,6 +122,130 @@ test("a schedule is paused and resumed, and the timers say what they will send",
   await visitor.submit(paused, "/console/time/nightly/resume");
   expect((await visitor.served.runtime.schedules.get("nightly")).isPaused).toBe(false);
 });
+
+test("a build is given up", async () => {
+  const visitor = await demo();
+  const { runtime } = visitor.served;
+  const progress = async () => (await visitor.get("/console/projections/balances")).html;
+  const to = "/console/projections/balances";
+  const asked = await visitor.submit(await visitor.get(to), `${to}/rebuild`);
+  const building = await visitor.submit(asked, `${to}/rebuild`);
+  expect(building.html).toMatch(/<progress value="\d+" max="\d+"/);
+  expect((await visitor.submit(building, `${to}/cancel`)).html).toContain("Build given up: balances");
+  expect(runtime.projections.list()[0]?.build).toBeUndefined();
+  expect(await progress()).not.toContain("<progress");
+});
+
+test("sending again that stands still says why, and is stopped", async () => {
+  let isBroken = false;
+  const clerk = reactor("clerk", {
+    from: [account],
+    on: {
+      "account/Opened": (react) => {
+        if (isBroken) throw new Error("broken, as planned");
+        react.send(counter.ref("opened").increment({ by: 1 }));
+      },
+    },
+  });
+  const visitor = await visit({ modules: [clerk] });
+  const { runtime, clock } = visitor.served;
+  await runtime.ask(account.ref("a").open({ owner: "A" }));
+  await clock.advance(1_000);
+  const to = "/console/reactors/clerk";
+  const page = await visitor.get(to);
+  const { csrf = "" } = formsOf(page.html)[0]?.fields ?? {};
+  const question = await visitor.post(`${to}/resend`, { csrf, from: "0.0" });
+  expect(question.html).toContain("since 0.0?");
+  isBroken = true;
+  await visitor.submit(question, `${to}/resend`);
+  await clock.advance(1_000);
+  const sending = await visitor.get(to);
+  expect(sending.html).toContain("1 events are left");
+  expect(sending.html).toContain("broken, as planned");
+  expect((await visitor.submit(sending, `${to}/stop`)).html).toContain("Stopped; what was sent was sent");
+  await clock.advance(1_000);
+  expect(runtime.reactors.list().find(({ name }) => name === "clerk")?.replay).toBeUndefined();
+  const refused = await visitor.post(`${to}/rehearse`, { csrf, from: "tomorrow" });
+  expect(refused.status).toBe(400);
+  expect(refused.html).toContain('value="tomorrow"');
+});
+
+test("a saga that is stuck is tried again", async () => {
+  const visitor = await demo();
+  const { faults, clock, runtime } = visitor.served;
+  faults.failures.set("undo", 1_000);
+  const started = await visitor.submit(
+    await visitor.get("/console/sagas/fragile"),
+    "/console/sagas/fragile",
+    {
+      ...{ id: "x", "in:label": "x" },
+    },
+  );
+  expect(started.html).toContain("Started: fragile/x");
+  await clock.advance(600_000);
+  expect((await visitor.get("/console/sagas?status=stuck")).html).toContain("/console/sagas/fragile/x");
+  expect((await visitor.get("/console")).html).toContain(
+    'href="/console/sagas?status=stuck&amp;name=fragile"',
+  );
+  faults.failures.clear();
+  const to = "/console/sagas/fragile/x";
+  const again = await visitor.submit(await visitor.get(to), `${to}/retry`);
+  expect(again.html).toContain("Tried again: fragile/x");
+  await clock.advance(10_000);
+  expect((await runtime.sagas.status("fragile", "x"))?.status).toBe("failed");
+});
+
+test("an instance that was started with another input, and an id that is none, are refused", async () => {
+  const visitor = await demo();
+  const page = await visitor.get("/console/sagas/booking");
+  const start = (fields: Record<string, string>) => visitor.submit(page, "/console/sagas/booking", fields);
+  const input = { "in:customer": "ada", "in:seat": "9z", "in:card": "card-good" };
+  const taken = await start({ ...input, id: "b-1" });
+  expect(taken.status).toBe(409);
+  expect(taken.html).toContain("was started with another input");
+  expect(taken.html).toContain('value="9z"');
+  expect((await start({ ...input, id: ".." })).status).toBe(422);
+  expect((await start(input)).html).toMatch(/Started: booking\/[0-9a-z]{20}/);
+});
+
+test("every link leads to a page, and every count in a table is one", async () => {
+  const visitor = await seen();
+  // What is no count: numbers that name something, and measures.
+  const others = ["Version", "Attempt", "Rate", "p99"];
+  const waiting = ["/console"];
+  const found = new Set(waiting);
+  for (const path of waiting) {
+    const { status, html } = await visitor.get(path);
+    expect(status === 303 ? 200 : status, path).toBe(200);
+    for (
+      const [, label = "", cell = ""] of html.matchAll(
+        /<td role="cell" data-label="([^"]*)" class="num">(.*?)<\/td>/g,
+      )
+    ) {
+      if (!others.includes(label) && !path.includes("/projections/balances/")) {
+        expect(cell, `${label} on ${path}`).toMatch(/<a /);
+      }
+    }
+    for (const [, href = ""] of html.matchAll(/href="([^"#]+)[^"]*"/g)) {
+      const next = textOf(href);
+      expect(next, path).toMatch(/^\/console/);
+      // Of pages of one kind, a few are enough.
+      const kind = [...found].filter((each) => kindOf(each) === kindOf(next)).length;
+      if (!found.has(next) && kind < 4) {
+        found.add(next);
+        waiting.push(next);
+      }
+    }
+  }
+  expect(found.size).toBeGreaterThan(40);
+});
+
+/** The same for pages that differ in names and filters only. */
+function kindOf(path: string): string {
+  const url = new URL(path, "http://localhost");
+  const parts = url.pathname.split("/");
+  return `${parts[2]} ${parts.length} ?${[...url.searchParams.keys()].sort().join("&")}`;
+}
 
 test("names, keys, payloads and filters stay text on every page", async () => {
   const visitor = await visit();

@@ -33,7 +33,10 @@ export async function page(c: ConsoleContext, options: PageOptions, content: Chi
         {styles.map((name) => <link rel="stylesheet" href={`/console/assets/${name}.css`} />)}
         <script type="module" src="/console/assets/console.js"></script>
       </head>
-      <body class={session ? "" : "alone"}>
+      <body
+        class={session ? undefined : "alone"}
+        {...(c.req.method === "GET" ? {} : { "data-posted": true })}
+      >
         <CsrfContext.Provider value={session?.csrf ?? ""}>
           <a class="skip" href="#main">Skip to content</a>
           {session && (

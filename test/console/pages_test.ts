@@ -1,12 +1,6 @@
 import { expect, test } from "vitest";
-import { z } from "zod";
-import { differences } from "../../src/console/diff.ts";
-import { fieldsOf, formOf, inputOf } from "../../src/console/schema_fields.ts";
-import { reactor } from "../../src/mod.ts";
-import { account } from "../../actors/account.ts";
-import { counter } from "../../actors/counter.ts";
 import { demo } from "./demo.ts";
-import { formsOf, shared, textOf, TOKEN, visit } from "./support.ts";
+import { shared, textOf, TOKEN, visit } from "./support.ts";
 
 /** Of those tests that only look. */
 const seen = shared((onEnd) => demo({ onEnd }));
@@ -85,32 +79,6 @@ test("a message shows its status, and the tree of what it led to with links", as
   expect((await visitor.get("/console/messages/nowhere")).status).toBe(404);
 });
 
-test("a saga shows its steps and compensations, and takes signals and cancelling", async () => {
-  const visitor = await demo();
-  expect((await visitor.get("/console/sagas?status=failed")).html).toContain("b-2");
-  expect((await visitor.get("/console/sagas?status=failed")).html).not.toContain("f-1");
-  const failed = await visitor.get("/console/sagas/booking/b-2");
-  expect(failed.html).toContain("card-declined");
-  expect(failed.html).toContain("undo");
-  const to = "/console/sagas/follow-up/f-1";
-  const asked = await visitor.submit(await visitor.get(to), `${to}/cancel`);
-  expect(asked.html).toContain("What it has done is undone");
-  expect((await visitor.submit(asked, `${to}/cancel`)).html).toContain("Cancelled: follow-up/f-1");
-  await visitor.served.clock.advance(1_000);
-  expect((await visitor.get(to)).html).toContain(">cancelled<");
-});
-
-test("a projection answers queries, and is rebuilt after a question", async () => {
-  const visitor = await demo();
-  const rows = await visitor.get("/console/projections/balances/by-owner?owner=Alice");
-  expect(rows.html).toContain("775");
-  expect((await visitor.get("/console/projections/balances/top?limit=x")).status).toBe(422);
-  const to = "/console/projections/balances/rebuild";
-  const asked = await visitor.submit(await visitor.get("/console/projections/balances"), to);
-  expect(asked.html).toContain("Rebuild balances from the whole log?");
-  expect((await visitor.submit(asked, to)).html).toContain("Being rebuilt: balances");
-});
-
 test("a schedule is paused and resumed, and the timers say what they will send", async () => {
   const visitor = await demo();
   const page = await visitor.get("/console/time");
@@ -121,91 +89,6 @@ test("a schedule is paused and resumed, and the timers say what they will send",
   expect((await visitor.served.runtime.schedules.get("nightly")).isPaused).toBe(true);
   await visitor.submit(paused, "/console/time/nightly/resume");
   expect((await visitor.served.runtime.schedules.get("nightly")).isPaused).toBe(false);
-});
-
-test("a build is given up", async () => {
-  const visitor = await demo();
-  const { runtime } = visitor.served;
-  const progress = async () => (await visitor.get("/console/projections/balances")).html;
-  const to = "/console/projections/balances";
-  const asked = await visitor.submit(await visitor.get(to), `${to}/rebuild`);
-  const building = await visitor.submit(asked, `${to}/rebuild`);
-  expect(building.html).toMatch(/<progress value="\d+" max="\d+"/);
-  expect((await visitor.submit(building, `${to}/cancel`)).html).toContain("Build given up: balances");
-  expect(runtime.projections.list()[0]?.build).toBeUndefined();
-  expect(await progress()).not.toContain("<progress");
-});
-
-test("sending again that stands still says why, and is stopped", async () => {
-  let isBroken = false;
-  const clerk = reactor("clerk", {
-    from: [account],
-    on: {
-      "account/Opened": (react) => {
-        if (isBroken) throw new Error("broken, as planned");
-        react.send(counter.ref("opened").increment({ by: 1 }));
-      },
-    },
-  });
-  const visitor = await visit({ modules: [clerk] });
-  const { runtime, clock } = visitor.served;
-  await runtime.ask(account.ref("a").open({ owner: "A" }));
-  await clock.advance(1_000);
-  const to = "/console/reactors/clerk";
-  const page = await visitor.get(to);
-  const { csrf = "" } = formsOf(page.html)[0]?.fields ?? {};
-  const question = await visitor.post(`${to}/resend`, { csrf, from: "0.0" });
-  expect(question.html).toContain("since 0.0?");
-  isBroken = true;
-  await visitor.submit(question, `${to}/resend`);
-  await clock.advance(1_000);
-  const sending = await visitor.get(to);
-  expect(sending.html).toContain("1 events are left");
-  expect(sending.html).toContain("broken, as planned");
-  expect((await visitor.submit(sending, `${to}/stop`)).html).toContain("Stopped; what was sent was sent");
-  await clock.advance(1_000);
-  expect(runtime.reactors.list().find(({ name }) => name === "clerk")?.replay).toBeUndefined();
-  const refused = await visitor.post(`${to}/rehearse`, { csrf, from: "tomorrow" });
-  expect(refused.status).toBe(400);
-  expect(refused.html).toContain('value="tomorrow"');
-});
-
-test("a saga that is stuck is tried again", async () => {
-  const visitor = await demo();
-  const { faults, clock, runtime } = visitor.served;
-  faults.failures.set("undo", 1_000);
-  const started = await visitor.submit(
-    await visitor.get("/console/sagas/fragile"),
-    "/console/sagas/fragile",
-    {
-      ...{ id: "x", "in:label": "x" },
-    },
-  );
-  expect(started.html).toContain("Started: fragile/x");
-  await clock.advance(600_000);
-  expect((await visitor.get("/console/sagas?status=stuck")).html).toContain("/console/sagas/fragile/x");
-  expect((await visitor.get("/console")).html).toContain(
-    'href="/console/sagas?status=stuck&amp;name=fragile"',
-  );
-  faults.failures.clear();
-  const to = "/console/sagas/fragile/x";
-  const again = await visitor.submit(await visitor.get(to), `${to}/retry`);
-  expect(again.html).toContain("Tried again: fragile/x");
-  await clock.advance(10_000);
-  expect((await runtime.sagas.status("fragile", "x"))?.status).toBe("failed");
-});
-
-test("an instance that was started with another input, and an id that is none, are refused", async () => {
-  const visitor = await demo();
-  const page = await visitor.get("/console/sagas/booking");
-  const start = (fields: Record<string, string>) => visitor.submit(page, "/console/sagas/booking", fields);
-  const input = { "in:customer": "ada", "in:seat": "9z", "in:card": "card-good" };
-  const taken = await start({ ...input, id: "b-1" });
-  expect(taken.status).toBe(409);
-  expect(taken.html).toContain("was started with another input");
-  expect(taken.html).toContain('value="9z"');
-  expect((await start({ ...input, id: ".." })).status).toBe(422);
-  expect((await start(input)).html).toMatch(/Started: booking\/[0-9a-z]{20}/);
 });
 
 test("every link leads to a page, and every count in a table is one", async () => {
@@ -272,64 +155,6 @@ test("names, keys, payloads and filters stay text on every page", async () => {
     expect(html, path).not.toMatch(/<img src=x/);
   }
   expect((await visitor.get(`/console/actors/echo/${key}`)).html).toContain("&lt;img src=x");
-});
-
-test("the input of a form is what its schema takes, and what does not fit stays as it was typed", () => {
-  const schema = z.object({
-    name: z.string(),
-    count: z.int().optional(),
-    isOn: z.boolean(),
-    kind: z.enum(["a", "b"]),
-    lines: z.array(z.number()),
-  });
-  const form = { "in:name": "", "in:count": "", "in:kind": "a", "in:lines": "[1, 2]" };
-  expect(inputOf(schema, form)).toEqual({ name: "", isOn: false, kind: "a", lines: [1, 2] });
-  expect(inputOf(schema, { ...form, "in:count": "5", "in:isOn": "true" })).toMatchObject({
-    count: 5,
-    isOn: true,
-  });
-  expect(inputOf(schema, { ...form, "in:count": "five" })).toMatchObject({ count: "five" });
-  expect(() => inputOf(schema, { ...form, "in:lines": "[" })).toThrow(expect.objectContaining({
-    code: "invalid-input",
-    fields: { issues: [{ path: ["lines"], message: expect.stringMatching(/^is not JSON/) }] },
-  }));
-  expect(inputOf(z.unknown(), { "json:input": "[1]" })).toEqual([1]);
-});
-
-test("an object within the input has fields of its own, and is left out where none is filled in", () => {
-  const schema = z.object({
-    url: z.string(),
-    filters: z.object({ types: z.array(z.string()).optional(), isOn: z.boolean() }).optional(),
-    place: z.object({ lat: z.number() }),
-    deep: z.object({ a: z.object({ b: z.object({ c: z.number() }) }) }).optional(),
-  });
-  expect(fieldsOf(schema).map(({ kind }) => kind)).toEqual(["text", "group", "group", "group"]);
-  expect(inputOf(schema, { "in:url": "u" })).toEqual({ url: "u", place: {} });
-  const form = {
-    "in:url": "u",
-    "in:filters/types": "a\n\n b \n",
-    "in:filters/isOn": "true",
-    "in:place/lat": "1.5",
-    "in:deep/a/b": `{"c": 1}`,
-  };
-  const input = {
-    ...{ url: "u", filters: { types: ["a", "b"], isOn: true } },
-    ...{ place: { lat: 1.5 }, deep: { a: { b: { c: 1 } } } },
-  };
-  expect(inputOf(schema, form)).toEqual(input);
-  expect(inputOf(schema, formOf(fieldsOf(schema), input))).toEqual(input);
-  expect(inputOf(schema, { ...form, "in:filters/types": `["a b", "c\\nd"]` })).toMatchObject({
-    filters: { types: ["a b", "c\nd"] },
-  });
-});
-
-test("two values differ where they differ, and nowhere else", () => {
-  expect(differences({ a: 1, b: { c: [1, 2] } }, { a: 1, b: { c: [1, 3, 4] }, d: null })).toEqual([
-    { path: "b.c.1", before: "2", after: "3" },
-    { path: "b.c.2", before: undefined, after: "4" },
-    { path: "d", before: undefined, after: "null" },
-  ]);
-  expect(differences({ a: [1] }, { a: [1] })).toEqual([]);
 });
 
 test("what cannot be read is refused, and no page breaks on it", async () => {

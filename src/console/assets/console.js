@@ -22,8 +22,9 @@ async function refresh() {
   const parts = [...document.querySelectorAll("[data-live]")];
   if (isRefreshing || document.hidden || parts.length === 0) return;
   isRefreshing = true;
-  // Where only the alerts above the page are live, any page has them.
-  const url = parts.length > 1 ? location.href : "/console/alerts";
+  // Of a page that answered a form, and where nothing else is live, only the alerts above it: any page has them.
+  const isPosted = document.body.dataset.posted !== undefined;
+  const url = parts.length > 1 && !isPosted ? location.href : "/console/alerts";
   try {
     const response = await fetch(url, { headers: { "x-folio-live": "1" } });
     if (!response.ok || response.redirected) return;

@@ -19,7 +19,7 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
             caption="Activities"
             heads={[
               ...["Activity", num("Waiting"), num("Running"), num("Rate"), num("Attempts"), num("Failed")],
-              ...[num("p99"), "Circuit", "Dead letters"],
+              ...[num("p99"), "Circuit", "Dead"],
             ]}
             empty="No module has an activity."
             rows={activities.map((activity) => {

@@ -9,6 +9,7 @@ import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./cont
 import { page } from "./page.tsx";
 import { Behind, Facts, Json, num, Status, StoppedAt, Table, Text, Time } from "./parts.tsx";
 import { queryPages } from "./queries.tsx";
+import { leftOf } from "./reactors.tsx";
 
 const HOME = "/console/projections";
 
@@ -55,7 +56,7 @@ export function projectionPages(app: Hono<ConsoleEnv>, console: Console): void {
               </>,
               <Status of={status} />,
               <Behind events={lagEvents} />,
-              replay ? `${replay.eventsLeft} events are left` : "–",
+              replay ? leftOf(replay) : "–",
             ])}
           />
         </section>

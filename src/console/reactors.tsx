@@ -126,8 +126,7 @@ function Resending({ name, replay }: { name: string; replay: NonNullable<Reactor
     <div class="card">
       <h2>Sending again</h2>
       <p>
-        {replay.eventsLeft} events are left. Its messages are called{" "}
-        <span class="name">{name}~{replay.run}.…</span>
+        {leftOf(replay)}. Its messages are called <span class="name">{name}~{replay.run}.…</span>
       </p>
       <StoppedAt failure={replay.failure} />
       <Act to={`${hrefOf(name)}/stop`} label="Stop" kind="danger" />
@@ -141,7 +140,8 @@ function Rehearsed({ replay }: { replay: Rehearsal }) {
     <section class="card" id="rehearsed">
       <h2>What it would send</h2>
       <p role="status">
-        {messages} messages about {eventsAnswered} events; nothing was sent
+        {messages} {messages === 1 ? "message" : "messages"} about {eventsAnswered}{" "}
+        {eventsAnswered === 1 ? "event" : "events"}; nothing was sent
       </p>
       <Table
         caption="Messages by command"
@@ -152,6 +152,11 @@ function Rehearsed({ replay }: { replay: Rehearsal }) {
       {failure && <p class="error">It stops at an event that it cannot handle: {failure.error}</p>}
     </section>
   );
+}
+
+/** How much of sending again is to come. */
+export function leftOf({ eventsLeft }: NonNullable<ReactorStatus["replay"]>): string {
+  return eventsLeft === 1 ? "1 event is left" : `${eventsLeft} events are left`;
 }
 
 function hrefOf(name: string): string {

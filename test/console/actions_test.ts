@@ -247,7 +247,7 @@ describe.skipIf(lacksChromium)("in a browser", () => {
     await go("/projections");
     await page.getByRole("link", { name: "welcome" }).click();
     await press("Tell, and send nothing");
-    await says("4 messages about 1 events; nothing was sent");
+    await says("4 messages about 1 event; nothing was sent");
     // What is live on this page is not fetched from where a form was sent to.
     const refreshed = page.waitForRequest("**/console/alerts");
     await visitor.served.clock.advance(10_000);

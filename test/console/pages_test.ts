@@ -147,6 +147,11 @@ test("names, keys, payloads and filters stay text on every page", async () => {
         `/console/sagas/booking/${key}`,
         `/console/projections/${key}/${key}`,
         `/console/actors/${key}/${key}`,
+        `/console/events?type=${key}`,
+        `/console/sagas/${key}`,
+        `/console/reactors/${key}`,
+        `/console/projections/${key}`,
+        `/console/webhooks/${key}`,
       ],
     ]
   ) {
@@ -166,7 +171,15 @@ test("what cannot be read is refused, and no page breaks on it", async () => {
   });
   expect(tooLarge.status).toBe(413);
   for (
-    const path of ["/console/actors/%ZZ/x", "/console/messages/%E0%A4%A", "/console/dead-letters?after=x"]
+    const path of [
+      ...["/console/actors/%ZZ/x", "/console/messages/%E0%A4%A", "/console/dead-letters?after=x"],
+      ...[
+        "/console/events?after=x",
+        "/console/sagas/none",
+        "/console/reactors/none",
+        "/console/webhooks/none",
+      ],
+    ]
   ) {
     const { status, html } = await visitor.get(path);
     expect(status, path).toBeGreaterThanOrEqual(400);

@@ -2,8 +2,9 @@
 import type { Hono } from "hono";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { pathOf } from "./api.ts";
-import { type Console, type ConsoleEnv, page } from "./page.tsx";
-import { milliseconds, Status, Table, Time } from "./parts.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
+import { milliseconds, num, Status, Table, Time } from "./parts.tsx";
 
 /** Activities of this process: what waits and runs, their limits, rates and circuits. */
 export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
@@ -16,22 +17,26 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
         <section id="activities" data-live>
           <Table
             caption="Activities"
-            heads={["Activity", "Waiting", "Running", "Rate", "Attempts", "Failed", "p99", "Circuit", "Dead"]}
+            heads={[
+              ...["Activity", num("Waiting"), num("Running"), num("Rate"), num("Attempts"), num("Failed")],
+              ...[num("p99"), "Circuit", "Dead"],
+            ]}
             empty="No module has an activity."
             rows={activities.map((activity) => {
               const { name, queued, running, attempts, failures, p99Ms } = activity;
               const definition = runtime.registry.activities.get(name);
               const rate = definition?.rateLimit;
               const type = `activity:${name}`;
+              const messages = (status?: string) => `/console${pathOf(["messages"], { type, status })}`;
               return [
                 <strong>{name}</strong>,
-                <a href={`/console${pathOf(["messages"], { type, status: "queued" })}`}>{queued}</a>,
-                `${running} of ${definition?.concurrency.limit ?? "–"}`,
+                <a href={messages("queued")}>{queued}</a>,
+                <>
+                  <a href={messages("queued")}>{running}</a> of {definition?.concurrency.limit ?? "–"}
+                </>,
                 rate ? `${rate.limit} per ${milliseconds(rate.perMs)}` : "–",
-                <a href={`/console${pathOf(["messages"], { type })}`}>{attempts}</a>,
-                failures > 0
-                  ? <a href={`/console${pathOf(["messages"], { type, status: "retrying" })}`}>{failures}</a>
-                  : "0",
+                <a href={messages()}>{attempts}</a>,
+                <a href={messages("retrying")}>{failures}</a>,
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
                 <Circuit circuit={activity.circuit} />,
                 <a href={`/console${pathOf(["dead-letters"], { type })}`}>

@@ -1,3 +1,8 @@
+import { z } from "zod";
+import type { Issue } from "../core/errors.ts";
+
+const Issues = z.array(z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }));
+
 /** What the API said to an action of the console. */
 export interface ApiAnswer {
   readonly isDone: boolean;
@@ -24,16 +29,29 @@ export function createApi(
   };
 }
 
-/** Why the API refused, in a sentence or a few. */
-export function refusalOf({ body }: ApiAnswer): string {
+/** Why something was not done. */
+export interface Refusal {
+  readonly status: number;
+  /** A sentence or a few. */
+  readonly reason: string;
+  /** What does not fit, and where in what was sent. */
+  readonly issues: readonly Issue[];
+}
+
+export function refusalOf({ status, body }: ApiAnswer): Refusal {
   const said = [body.detail ?? body.title ?? "Refused"];
   if (body.code !== undefined) said.push(`(${body.code})`);
-  for (const issue of Array.isArray(body.issues) ? body.issues.slice(0, 20) : []) {
-    const path = Array.isArray(issue.path) ? issue.path.join(".") : issue.path;
-    said.push(`${path === "" || path === undefined ? "input" : path}: ${issue.message}.`);
-  }
   if (body.details !== undefined) said.push(JSON.stringify(body.details));
-  return said.join(" ");
+  return { status, reason: said.join(" "), issues: Issues.safeParse(body.issues).data ?? [] };
+}
+
+/** All of a refusal, for where there are no fields to say it beside. */
+export function textOf({ reason, issues }: Pick<Refusal, "reason" | "issues">): string {
+  return [reason, ...issues.map(issueText)].join(" ");
+}
+
+export function issueText({ path, message }: Issue): string {
+  return `${path.length === 0 ? "input" : path.join(".")}: ${message}.`;
 }
 
 /** A path with its parts encoded. */

@@ -1,7 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { type Act, AUDIT_KEY, AUDIT_TYPE } from "../core/audit.ts";
-import { type Console, type ConsoleEnv, page } from "./page.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
 import { Status, Table, Time } from "./parts.tsx";
 
 const ACTS_SHOWN = 200;

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { AUDIT_TYPE, auditRequest } from "../core/audit.ts";
@@ -12,17 +12,23 @@ import { createApi } from "./api.ts";
 import { activityPages } from "./activities.tsx";
 import { actorPages } from "./actors.tsx";
 import { assetRoutes } from "./assets.ts";
+import { alertPages } from "./alerts.tsx";
 import { auditPages } from "./audit.tsx";
 import { deadLetterPages } from "./dead_letters.tsx";
+import { eventPages } from "./events.tsx";
 import { messagePages } from "./messages.tsx";
 import { overviewPages } from "./overview.tsx";
-import { type Console, type ConsoleContext, type ConsoleEnv, type Form, page } from "./page.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
 import { sagaPages } from "./sagas.tsx";
 import { projectionPages } from "./projections.tsx";
 import { Samples } from "./samples.ts";
 import { timePages } from "./time.tsx";
 import { webhookPages } from "./webhooks.tsx";
+import { reactorPages } from "./reactors.tsx";
 import { isOwnForm, isSameText, Sessions } from "./session.ts";
+import { formOf, signIn } from "./sign_in.tsx";
+import { themeRoute } from "./theme.tsx";
 
 export interface ConsoleOptions {
   /** The token of the API, which also opens the console; without one, only this machine's own browser gets in. */
@@ -119,18 +125,23 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
       session = sessions.begin(c, "operator");
     }
     c.set("session", session);
+    c.set("alerts", runtime.alerts?.list() ?? []);
     return await next();
   });
   app.post("/sign-out", (c) => {
     sessions.end(c);
     return c.redirect("/console/sign-in", 303);
   });
+  themeRoute(app);
   overviewPages(app, console, live);
+  alertPages(app, console);
   deadLetterPages(app, console);
   actorPages(app, console);
   messagePages(app, console);
+  eventPages(app, console);
   sagaPages(app, console);
   projectionPages(app, console);
+  reactorPages(app, console);
   timePages(app, console);
   activityPages(app, console);
   webhookPages(app, console);
@@ -141,51 +152,7 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
   return app;
 }
 
-async function formOf(c: ConsoleContext): Promise<Form> {
-  const form: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries(await c.req.parseBody())) {
-    if (typeof value === "string") form[name] = value.replaceAll("\r\n", "\n");
-  }
-  return form;
-}
-
-function signIn(app: Hono<ConsoleEnv>, sessions: Sessions): void {
-  const form = (c: ConsoleContext, next: string, refusal?: string) =>
-    page(
-      c,
-      {
-        title: "Folio",
-        ...(refusal ? { status: 401, notice: { kind: "failed", text: refusal } } : {}),
-      },
-      (
-        <form method="post" action="/console/sign-in" class="card sign-in">
-          <input type="hidden" name="next" value={next} />
-          <label>
-            Your name, for the audit log
-            <input name="who" maxlength={64} autocomplete="username" required />
-          </label>
-          <label>
-            Token
-            <input name="token" type="password" autocomplete="current-password" required />
-          </label>
-          <button type="submit" class="primary">Sign in</button>
-        </form>
-      ),
-    );
-  app.get("/sign-in", (c) => {
-    if (!sessions.needsToken) return c.redirect("/console", 303);
-    return form(c, c.req.query("next") ?? "/console");
-  });
-  app.post("/sign-in", async (c) => {
-    const { who = "", token = "", next = "" } = await formOf(c);
-    if (!isOwnForm(c)) throw new FolioError("forbidden", "This form was not sent from the console", {});
-    if (!sessions.accepts(token)) return await form(c, next, "That is not the token");
-    sessions.begin(c, who);
-    return c.redirect(/^\/console(\/[^\\]*)?$/.test(next) ? next : "/console", 303);
-  });
-}
-
-async function failed(error: Error, c: ConsoleContext, runtime: ServedRuntime): Promise<Response> {
+async function failed(error: Error, c: Context<ConsoleEnv>, runtime: ServedRuntime): Promise<Response> {
   if (!(error instanceof FolioError)) {
     runtime.log("error", "Page of the console failed", {
       path: c.req.path.slice(0, 200),

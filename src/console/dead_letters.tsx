@@ -1,16 +1,24 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import type { MessageRecord } from "../core/message.ts";
+import { Act, action } from "./action.tsx";
+import type { Api, ApiAnswer } from "./api.ts";
 import { pathOf } from "./api.ts";
-import { Act, type Console, type ConsoleContext, type ConsoleEnv, Csrf, page, perform } from "./page.tsx";
-import { ActorLink, Facts, Json, MessageLink, Table, Text, Time } from "./parts.tsx";
+import { errorOf, letterHref, letterPage } from "./dead_letter.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
+import { ActorLink, num, Table, Text, Time } from "./parts.tsx";
 
 const HOME = "/console/dead-letters";
 const PAGE_ITEMS = 100;
+/** Of one action; what is more is said to be left. */
+const REDRIVEN_MAX = 10_000;
+const DISCARDED_MAX = 10_000;
+const DISCARDED_AT_ONCE = 100;
 const filterNames = ["type", "actor", "command", "error"] as const;
 type Filter = Partial<Record<(typeof filterNames)[number], string>>;
 
-/** Messages that used up their attempts: grouped by error, looked at, edited and put back, discarded. */
+/** Messages that used up their attempts, grouped by error; many put back or discarded at once. */
 export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
   const { deadLetters, limits } = console.runtime;
 
@@ -23,6 +31,7 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
     ]);
     const groups = groupsOf(all.deadLetters);
     const isFiltered = Object.keys(filter).length > 0;
+    const which = isFiltered ? "all of this filter" : "all";
     return await page(
       c,
       { title: "Dead letters" },
@@ -40,29 +49,43 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
             <h2>By error</h2>
             <Table
               caption="Dead letters by error"
-              heads={["Error", "Command", "How many", "Newest", ""]}
+              heads={["Error", "Command", num("How many"), "Newest", ""]}
               empty={isFiltered ? "None fits the filter." : "There are none: everything was handled."}
               rows={groups.map(({ error, type, command, count, newestAt }) => [
                 <a class="error" href={hrefOf({ type, command, error })}>{error}</a>,
                 `${type}/${command}`,
                 <a href={hrefOf({ type, command, error })}>{count}</a>,
                 <Time at={newestAt} />,
-                <Act to={`${HOME}/redrive`} label="Redrive all" fields={{ type, command, error }} />,
+                <div class="acts">
+                  <Act to={`${HOME}/redrive`} label="Redrive…" fields={{ type, command, error }} />
+                  <Act
+                    to={`${HOME}/discard`}
+                    label="Discard…"
+                    fields={{ type, command, error }}
+                    kind="danger"
+                  />
+                </div>,
               ])}
             />
             {all.next !== undefined && <p class="muted">Of the first {limits.pageItemsMax}.</p>}
+            {groups.length > 1 && (
+              <div class="row after">
+                <Act to={`${HOME}/redrive`} label={`Redrive ${which}…`} fields={filter} />
+                <Act to={`${HOME}/discard`} label={`Discard ${which}…`} fields={filter} kind="danger" />
+              </div>
+            )}
           </section>
           <section id="letters" data-live>
             <h2>One by one</h2>
             <Table
               caption="Dead letters"
-              heads={["Message", "Actor", "Command", "Attempts", "Last error", "Since"]}
+              heads={["Message", "Actor", "Command", num("Attempts"), "Last error", "Since"]}
               empty="None."
               rows={shown.deadLetters.map((letter) => [
                 <a class="name" href={letterHref(letter)}>{letter.id}</a>,
                 <ActorLink actor={letter.actor} />,
                 letter.command || "–",
-                letter.failures.length,
+                <a href={`${letterHref(letter)}#failures`}>{letter.failures.length}</a>,
                 <span class="error">{errorOf(letter)}</span>,
                 <Time at={letter.failures.at(-1)?.at} />,
               ])}
@@ -74,126 +97,61 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
     );
   });
 
-  app.post("/dead-letters/redrive", (c) => {
+  action(app, console, "/dead-letters/redrive", async (c) => {
     const filter = filterOf(c.get("form"));
-    const target = Object.entries(filter).map(([name, value]) => `${name} ${value}`).join(", ") || "all";
-    return perform(c, console, {
-      ...{ method: "POST", path: "/dead-letters/redrive", body: { ...filter, limit: 10_000 } },
-      ...{ name: "redrive-all", target, back: HOME },
+    return {
+      ...{ name: "redrive-all", target: targetOf(filter), back: HOME },
+      ask: (api) => api("POST", "/dead-letters/redrive", { ...filter, limit: REDRIVEN_MAX }),
       done: ({ redriven, passedOver, hasMore }) =>
         `Redriven: ${redriven}${passedOver ? `; left to sagas that have gone on: ${passedOver}` : ""}${
           hasMore ? "; some are left" : ""
         }`,
       confirm: {
-        question: `Put all dead letters of ${target} back into their mailboxes? They are handled at once.`,
+        question: `Put ${await many(filter)} back into their mailboxes? They are handled at once.`,
         label: "Redrive all",
       },
-    });
+    };
   });
 
-  app.get("/dead-letters/:id", async (c) => {
-    const letter = await deadLetters.get(c.req.param("id"), c.req.query("actor") || undefined);
-    return await letterPage(c, letter);
+  action(app, console, "/dead-letters/discard", async (c) => {
+    const filter = filterOf(c.get("form"));
+    return {
+      ...{ name: "discard-all", target: targetOf(filter), back: HOME },
+      ask: (api) => discardAll(api, filter),
+      done: ({ discarded, hasMore }) => `Discarded: ${discarded}${hasMore ? "; some are left" : ""}`,
+      confirm: {
+        question: `Discard ${await many(filter)}? They will never be handled.`,
+        label: "Discard all",
+      },
+    };
   });
 
-  app.post("/dead-letters/:id/redrive", async (c) => {
-    const letter = await deadLetters.get(c.req.param("id"), c.req.query("actor") || undefined);
-    const text = c.get("form").input;
-    let body: { input?: unknown } = {};
-    if (text !== undefined && text !== JSON.stringify(letter.input, null, 2)) {
-      try {
-        body = { input: JSON.parse(text) };
-      } catch (error) {
-        return await letterPage(c, letter, { text, refusal: `Input is not JSON: ${error}`, status: 422 });
-      }
+  letterPage(app, console);
+
+  /** What a question is about. */
+  async function many(filter: Filter): Promise<string> {
+    const { deadLetters: found, next } = await deadLetters.list(filter, { limit: limits.pageItemsMax });
+    const count = `${found.length}${next === undefined ? "" : " or more"}`;
+    return `${count} dead ${found.length === 1 ? "letter" : "letters"} (${targetOf(filter)})`;
+  }
+
+  /** One by one, as the API does it, but many on their way at a time: they share commits. */
+  async function discardAll(api: Api, filter: Filter): Promise<ApiAnswer> {
+    let discarded = 0;
+    while (discarded < DISCARDED_MAX) {
+      // From the start each time: what was discarded is not in the list.
+      const { deadLetters: found } = await deadLetters.list(filter, { limit: DISCARDED_AT_ONCE });
+      if (found.length === 0) return { isDone: true, status: 200, body: { discarded, hasMore: false } };
+      const answers = await Promise.all(
+        found.map(({ id, actor }) => api("DELETE", pathOf(["dead-letters", id], { actor }))),
+      );
+      // One that is gone meanwhile was redriven or discarded by somebody else.
+      const refused = answers.find(({ isDone, status }) => !isDone && status !== 404);
+      discarded += answers.filter(({ isDone }) => isDone).length;
+      if (refused) return refused;
     }
-    return await perform(c, console, {
-      ...{
-        method: "POST",
-        path: pathOf(["dead-letters", letter.id, "redrive"], { actor: letter.actor }),
-        body,
-      },
-      ...{
-        name: body.input === undefined ? "redrive" : "edit-redrive",
-        target: targetOf(letter),
-        back: HOME,
-      },
-      done: "Redriven",
-      refused: (refusal, status) => letterPage(c, letter, { text: text ?? "", refusal, status }),
-    });
-  });
-
-  app.post("/dead-letters/:id/discard", async (c) => {
-    const letter = await deadLetters.get(c.req.param("id"), c.req.query("actor") || undefined);
-    const target = targetOf(letter);
-    return await perform(c, console, {
-      ...{ method: "DELETE", path: pathOf(["dead-letters", letter.id], { actor: letter.actor }) },
-      ...{ name: "discard", target, done: "Discarded", back: HOME },
-      confirm: { question: `Discard ${target}? It will never be handled.`, label: "Discard" },
-    });
-  });
-}
-
-function letterPage(
-  c: ConsoleContext,
-  letter: MessageRecord,
-  edit?: { text: string; refusal: string; status: number },
-): Promise<Response> {
-  const at = (action: string) => `${HOME}${pathOf([letter.id, action], { actor: letter.actor })}`;
-  const text = edit?.text ?? JSON.stringify(letter.input, null, 2);
-  const options = edit
-    ? { status: edit.status, notice: { kind: "failed" as const, text: edit.refusal } }
-    : {};
-  return page(
-    c,
-    { title: "Dead letter", ...options },
-    (
-      <>
-        <Facts
-          of={[
-            ["Message", <MessageLink id={letter.id} actor={letter.actor} />],
-            ["Actor", <ActorLink actor={letter.actor} />],
-            ["Command", letter.command || "–"],
-            ["Enqueued", <Time at={letter.enqueuedAt} />],
-            ["Correlation", <span class="name">{letter.correlationId}</span>],
-          ]}
-        />
-        <section>
-          <h2>What failed</h2>
-          <Table
-            caption="Failures"
-            heads={["Attempt", "When", "Error"]}
-            empty="Nothing is known of it."
-            rows={letter.failures.map(({ attempt, at, error }) => [
-              attempt,
-              <Time at={at} />,
-              <span class="error">{error}</span>,
-            ])}
-          />
-        </section>
-        <section class="card">
-          <h2>Edit and redrive</h2>
-          <form method="post" action={at("redrive")}>
-            <Csrf />
-            <label>
-              Input, as JSON: checked against the schema of the command
-              <textarea name="input" rows={Math.min(24, text.split("\n").length + 1)} spellcheck={false}>
-                {text}
-              </textarea>
-            </label>
-            <button type="submit" class="primary">Redrive</button>
-          </form>
-          {letter.originalInput !== undefined && letter.originalInput !== null && (
-            <>
-              <h3>As it first came</h3>
-              <Json value={letter.originalInput} label="Original input" />
-            </>
-          )}
-        </section>
-        <Act to={at("discard")} label="Discard…" kind="danger" />
-      </>
-    ),
-  );
+    return { isDone: true, status: 200, body: { discarded, hasMore: true } };
+  }
 }
 
 interface Group {
@@ -217,18 +175,6 @@ function groupsOf(letters: readonly MessageRecord[]): Group[] {
   return [...groups.values()].sort((a, b) => b.count - a.count);
 }
 
-function errorOf(letter: MessageRecord): string {
-  return letter.failures.at(-1)?.error ?? "unknown";
-}
-
-function targetOf({ id, actor }: MessageRecord): string {
-  return `message ${id} of ${actor}`;
-}
-
-function letterHref({ id, actor }: MessageRecord): string {
-  return `${HOME}${pathOf([id], { actor })}`;
-}
-
 function hrefOf(filter: Filter, after?: string): string {
   return `/console${pathOf(["dead-letters"], { ...filter, after })}`;
 }
@@ -238,4 +184,8 @@ function filterOf(values: Readonly<Record<string, string | undefined>>): Filter 
   return Object.fromEntries(
     filterNames.flatMap((name) => (values[name] ? [[name, values[name].slice(0, 1_000)]] : [])),
   );
+}
+
+function targetOf(filter: Filter): string {
+  return Object.entries(filter).map(([name, value]) => `${name} ${value}`).join(", ") || "all";
 }

@@ -6,13 +6,15 @@ import { findMessages } from "../runtime/browse.ts";
 import type { TraceNode } from "../runtime/trace.ts";
 import { pathOf } from "./api.ts";
 import { Graph } from "./graph.tsx";
-import { type Console, type ConsoleEnv, page } from "./page.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
 import {
   ActorLink,
   Facts,
   Json,
   messageHref,
   MessageLink,
+  num,
   Select,
   Status,
   Table,
@@ -95,7 +97,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
                 ["Status", <Status of={status} />],
                 ["Actor", <ActorLink actor={actor} />],
                 ["Command", message?.command || here?.command || "–"],
-                ["Attempts", here?.attempts ?? message?.attempts ?? 1],
+                ["Attempts", <a href="#failures">{here?.attempts ?? message?.attempts ?? 1}</a>],
                 ["Enqueued", <Time at={message?.enqueuedAt} />],
                 ["Handled", <Time at={message?.handledAt ?? here?.handledAt} />],
                 ["Next attempt", <Time at={running ? null : message?.nextAttemptAt} />],
@@ -129,7 +131,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
               <h2>Events</h2>
               <Table
                 caption="Events of this message"
-                heads={["Version", "Type"]}
+                heads={[num("Version"), "Type"]}
                 empty="None."
                 rows={(here?.events ?? []).map(({ version, type }) => [
                   <a href={`/console/actors${pathOf([...splitActor(actor)])}?version=${version}`}>
@@ -138,10 +140,10 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
                   type,
                 ])}
               />
-              <h2>Failures</h2>
+              <h2 id="failures">Failures</h2>
               <Table
                 caption="Failures"
-                heads={["Attempt", "When", "Error"]}
+                heads={[num("Attempt"), "When", "Error"]}
                 empty="None."
                 rows={(message?.failures ?? []).map(({ attempt, at, error }) => [
                   attempt,

@@ -1,9 +1,11 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { frame, type LiveStreams } from "../http/live.ts";
+import { Alerts } from "./alert_parts.tsx";
 import { pathOf } from "./api.ts";
-import { type Console, type ConsoleEnv, page } from "./page.tsx";
-import { milliseconds, Status, Time } from "./parts.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
+import { milliseconds, num, Table } from "./parts.tsx";
 
 const charts = [
   ["rates", "Commands ended", "per second"],
@@ -22,7 +24,6 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
     const { deadLetters } = await runtime.deadLetters.list({}, { limit: runtime.limits.pageItemsMax });
     const { length } = deadLetters;
     const now = samples.list().at(-1);
-    const alerts = runtime.alerts?.list() ?? [];
     const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
     const projections = runtime.projections?.list() ?? [];
     const stuck = await stuckSagas(console);
@@ -32,27 +33,12 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
       (
         <>
           <section id="alerts" data-live aria-label="Alerts">
-            {alerts.length === 0
-              ? (
-                <p class="notice done calm">
-                  No alert fires. {runtime.isReady ? "Commands are taken." : "Commands are not taken."}
-                </p>
-              )
-              : alerts.map((alert) => (
-                <div class="alert" role="group" aria-label={alert.name}>
-                  <strong>
-                    <a href={alertHref(alert.name, alert.labels)}>{alert.message}</a>
-                  </strong>
-                  <p>{alert.whatToDo}</p>
-                  <p class="muted">
-                    {alert.name} · since <Time at={alert.firstSeenAt} /> · seen <Time at={alert.lastSeenAt} />
-                  </p>
-                </div>
-              ))}
+            <Alerts alerts={c.get("alerts")} />
+            {!runtime.isReady && <p class="notice failed">Commands are not taken now.</p>}
           </section>
           <section id="tiles" class="tiles" data-live aria-label="Numbers">
             <Tile
-              name="Commands per second"
+              name="Commands / s"
               value={now ? (now.done + now.rejected + now.failed).toFixed(1) : "–"}
               href="/console/messages"
             />
@@ -105,15 +91,12 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
           )}
           <section id="queues" data-live>
             <h2>What waits</h2>
-            {queues.length === 0 ? <p class="empty">Nothing waits.</p> : (
-              <ul class="plain">
-                {queues.map(([type, depth]) => (
-                  <li>
-                    <a href={queueHref(type)}>{type}</a> <Status of={String(depth)} />
-                  </li>
-                ))}
-              </ul>
-            )}
+            <Table
+              caption="What waits, by type"
+              heads={["Type", num("Messages")]}
+              empty="Nothing waits."
+              rows={queues.map(([type, depth]) => [type, <a href={queueHref(type)}>{depth}</a>])}
+            />
           </section>
         </>
       ),
@@ -166,15 +149,5 @@ async function stuckSagas({ runtime }: Console): Promise<number> {
 }
 
 function queueHref(type: string): string {
-  return type.startsWith("activity:")
-    ? "/console/activities"
-    : `/console${pathOf(["messages"], { status: "queued", type })}`;
-}
-
-function alertHref(name: string, labels: Readonly<Record<string, string>>): string {
-  if (name.includes("dead")) return `/console${pathOf(["dead-letters"], { type: labels.type })}`;
-  if (name.includes("saga")) return "/console/sagas?status=stuck";
-  if (name.includes("circuit") || name.includes("activity")) return "/console/activities";
-  if (labels.projection !== undefined || name.includes("projection")) return "/console/projections";
-  return "/console/messages?status=queued";
+  return `/console${pathOf(["messages"], { status: "queued", type })}`;
 }

@@ -1,7 +1,13 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from "hono/jsx";
 import { parseActorName } from "../core/message.ts";
+import type { EventFailure } from "../runtime/read_models.ts";
 import { pathOf } from "./api.ts";
+
+/** Of a text that is clipped on the page, what is kept for its title. */
+const TITLE_CHARS_MAX = 500;
+/** A value that is no longer is shown on one line. */
+const LINE_CHARS_MAX = 48;
 
 /** Pieces that many pages use. All text goes through JSX, which escapes it. */
 
@@ -42,35 +48,94 @@ export function Status({ of }: { of: string }) {
   return <span class={`status ${toneOf(of)}`}>{of}</span>;
 }
 
-export function Json({ value, label }: { value: unknown; label: string }) {
+/** @param isShort On one line, clipped where it is long; all of it is in its title. */
+export function Json(
+  { value, label, isShort = false }: { value: unknown; label: string; isShort?: boolean },
+) {
+  if (isShort) {
+    const text = JSON.stringify(value) ?? "–";
+    return <code class="clip" title={text.slice(0, TITLE_CHARS_MAX)}>{text.slice(0, TITLE_CHARS_MAX)}</code>;
+  }
+  const text = value === undefined ? "–" : JSON.stringify(value, null, 2);
+  // Line ends within texts are escaped: these are of the layout.
+  const line = text.replaceAll(/\n */g, " ");
   return (
     <pre class="json" tabindex={0} role="region" aria-label={label}>
-      {value === undefined ? "–" : JSON.stringify(value, null, 2)}
+      {line.length <= LINE_CHARS_MAX ? line : text}
     </pre>
   );
 }
 
-/** A table that scrolls by itself where it is too wide. */
+/** A column whose cells are numbers, which stand below each other by their digits. */
+export function num(name: string): Head {
+  return { name, isNumber: true };
+}
+
+export type Head = string | { readonly name: string; readonly isNumber: true };
+
+/** A table that scrolls by itself where it is too wide; on a phone, each row is a card (`narrow.css`). */
 export function Table(
   { caption, heads, rows, empty }: {
     caption: string;
-    heads: readonly string[];
+    /** An empty one is for buttons. */
+    heads: readonly Head[];
     rows: readonly (readonly Child[])[];
     empty: string;
   },
 ) {
   if (rows.length === 0) return <p class="empty">{empty}</p>;
+  const columns = heads.map((head) => (typeof head === "string" ? { name: head, isNumber: false } : head));
+  // Roles by name: what is shown as cards is no table to a browser.
   return (
     <div class="scroll" tabindex={0} role="region" aria-label={caption}>
-      <table>
+      <table role="table">
         <caption class="hidden">{caption}</caption>
-        <thead>
-          <tr>{heads.map((head) => <th scope="col">{head}</th>)}</tr>
+        <thead role="rowgroup">
+          <tr role="row">
+            {columns.map(({ name, isNumber }) => (
+              <th scope="col" role="columnheader" class={isNumber ? "num" : undefined}>
+                {name === "" ? <span class="hidden">Actions</span> : name}
+              </th>
+            ))}
+          </tr>
         </thead>
-        <tbody>
-          {rows.map((cells) => <tr>{cells.map((cell) => <td>{cell}</td>)}</tr>)}
+        <tbody role="rowgroup">
+          {rows.map((cells) => (
+            <tr role="row">
+              {cells.map((cell, index) => (
+                <td
+                  role="cell"
+                  data-label={columns[index]?.name}
+                  class={columns[index]?.isNumber ? "num" : undefined}
+                >
+                  {cell}
+                </td>
+              ))}
+            </tr>
+          ))}
         </tbody>
       </table>
+    </div>
+  );
+}
+
+/** How far a reader of the log is behind: a link to the events that it has not seen. */
+export function Behind({ events, after }: { events: number; after?: string | undefined }) {
+  return (
+    <a href={`/console${pathOf(["events"], { after })}`}>
+      {events} {events === 1 ? "event" : "events"}
+    </a>
+  );
+}
+
+/** At which event a reader of the log has stopped, and why. */
+export function StoppedAt({ failure }: { failure: Pick<EventFailure, "error" | "event"> | undefined }) {
+  if (!failure) return null;
+  const { error, event } = failure;
+  return (
+    <div class="error">
+      {error} at <a href={`${actorHref(event.actor)}?version=${event.version}`}>{event.type}</a>, version{" "}
+      {event.version} of <ActorLink actor={event.actor} />
     </div>
   );
 }
@@ -82,7 +147,7 @@ export function actorHref(actor: string): string {
 }
 
 export function ActorLink({ actor }: { actor: string }) {
-  return <a class="name" href={actorHref(actor)}>{actor}</a>;
+  return <a class="name" href={actorHref(actor)} title={actor}>{actor}</a>;
 }
 
 /** @param correlation Finds a message of which only its events were kept. */
@@ -92,10 +157,17 @@ export function messageHref(id: string, actor?: string, correlation?: string): s
   }`;
 }
 
+/** @param text Instead of the id. */
 export function MessageLink(
-  { id, actor, correlation }: { id: string; actor?: string | undefined; correlation?: string },
+  { id, actor, correlation, text = id }: {
+    id: string;
+    actor?: string | undefined;
+    correlation?: string;
+    text?: string;
+  },
 ) {
-  return <a class="name" href={messageHref(id, actor, correlation)}>{id}</a>;
+  const href = messageHref(id, actor, correlation);
+  return text === id ? <a class="name" href={href} title={id}>{id}</a> : <a href={href}>{text}</a>;
 }
 
 /** A choice of a filter form. */

@@ -87,6 +87,11 @@ export function isOwnForm(c: Context): boolean {
   return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
 }
 
+/** A page of the console that a form names to go on at; the overview where it names anything else. */
+export function ownPath(path: string): string {
+  return /^\/console([/?][^\\]*)?$/.test(path) ? path : "/console";
+}
+
 /** Whether two texts are the same, in a time that does not tell where they part. */
 export function isSameText(a: string, b: string): boolean {
   return isSame(Buffer.from(a), Buffer.from(b));

@@ -1,8 +1,10 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
+import { Act, action } from "./action.tsx";
 import { pathOf } from "./api.ts";
-import { Act, type Console, type ConsoleEnv, page, perform } from "./page.tsx";
-import { ActorLink, MessageLink, Status, Table, Text, Time } from "./parts.tsx";
+import type { Console, ConsoleEnv } from "./context.tsx";
+import { page } from "./page.tsx";
+import { ActorLink, MessageLink, num, Status, Table, Text, Time } from "./parts.tsx";
 
 const HOME = "/console/time";
 const TIMERS_SHOWN = 200;
@@ -26,19 +28,20 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
             <h2>Schedules</h2>
             <Table
               caption="Schedules"
-              heads={["Schedule", "When", "Sends", "Status", "Fired", "Missed", "Last", "Next", ""]}
+              heads={["Schedule", "When", "Sends", "Status", num("Fired"), num("Missed"), "Last", "Next", ""]}
               empty="No module has a schedule."
               rows={schedules.map((schedule) => [
-                <a class="name" href={`/console/actors${pathOf(["schedule", schedule.name])}`}>
-                  {schedule.name}
-                </a>,
-                `${schedule.cron} ${schedule.timeZone}`,
+                <a class="name" href={hrefOf(schedule.name)}>{schedule.name}</a>,
+                <span class="wrap">{schedule.cron} {schedule.timeZone}</span>,
                 <>
-                  {schedule.command} to <ActorLink actor={schedule.actor} />
+                  {schedule.command} to
+                  <div>
+                    <ActorLink actor={schedule.actor} />
+                  </div>
                 </>,
                 <Status of={schedule.isPaused ? "paused" : "active"} />,
-                schedule.fired,
-                schedule.missed,
+                <a href={`${hrefOf(schedule.name)}#events`}>{schedule.fired}</a>,
+                <a href={`${hrefOf(schedule.name)}#events`}>{schedule.missed}</a>,
                 <Time at={schedule.firedAt} />,
                 <Time at={schedule.next[0]} />,
                 schedule.isPaused
@@ -80,14 +83,18 @@ export function timePages(app: Hono<ConsoleEnv>, console: Console): void {
     );
   });
 
-  for (const action of ["pause", "resume"] as const) {
-    app.post(`/time/:name/${action}`, (c) => {
-      const name = c.req.param("name");
-      return perform(c, console, {
-        ...{ method: "POST", path: pathOf(["schedules", name, action]), body: {} },
-        ...{ name: `${action}-schedule`, target: `schedule ${name}`, back: HOME },
-        done: action === "pause" ? "Paused" : "Resumed",
-      });
+  for (const [does, done] of [["pause", "Paused"], ["resume", "Resumed"]] as const) {
+    action(app, console, `/time/:name/${does}`, (c) => {
+      const { name = "" } = c.req.param();
+      return {
+        ...{ name: `${does}-schedule`, target: `schedule ${name}`, back: HOME, done },
+        ask: (api) => api("POST", pathOf(["schedules", name, does]), {}),
+      };
     });
   }
+}
+
+/** A schedule is an actor: its log says when it fired, missed a time, was paused. */
+function hrefOf(name: string): string {
+  return `/console/actors${pathOf(["schedule", name])}`;
 }

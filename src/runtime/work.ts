@@ -100,11 +100,11 @@ export class Work {
    */
   handBack(entry: Entry): Promise<void> {
     if (!this.has(entry)) return Promise.resolve();
-    const at = this.owner.dispatcher.now();
+    const at = this.owner.recorder.now();
     entry.failures.push({ attempt: entry.attempts, at, error: HANDED_BACK, isCounted: false });
     entry.nextAttemptAt = at;
-    this.owner.dispatcher.tookBackWork(entry);
-    this.owner.dispatcher.store(entry);
+    this.owner.recorder.tookBackWork(entry);
+    this.owner.recorder.store(entry);
     return this.owner.committer.flushed();
   }
 

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { TOKEN, type Visitor } from "./support.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -22,14 +23,40 @@ export async function openBrowser(): Promise<Browser> {
   }
 }
 
+/** The console of a visitor at a port of this machine. @returns Its origin. */
+export function listen({ app }: Visitor, onEnd: (end: () => Promise<void>) => void): string {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => app.fetch(request),
+  );
+  onEnd(() => server.shutdown());
+  return `http://127.0.0.1:${server.addr.port}`;
+}
+
+export async function signIn(page: Page, origin: string): Promise<void> {
+  await page.goto(`${origin}/console`);
+  await page.getByLabel("Your name").fill("Ada");
+  await page.getByLabel("Token").fill(TOKEN);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+}
+
 /** A page of a theme and size, that notes errors and requests to anywhere else. */
 export async function openPage(
   browser: Browser,
-  options: { origin: string; theme: "light" | "dark"; width: number; now: number },
+  options: {
+    origin: string;
+    now: number;
+    theme?: "light" | "dark";
+    width?: number;
+    /** Whether scripts run (true). */
+    runsScripts?: boolean;
+  },
 ): Promise<Watched> {
   const context = await browser.newContext({
-    colorScheme: options.theme,
-    viewport: { width: options.width, height: 900 },
+    colorScheme: options.theme ?? "light",
+    viewport: { width: options.width ?? 1_000, height: 900 },
+    javaScriptEnabled: options.runsScripts ?? true,
     locale: "en-GB",
     timezoneId: "UTC",
   });
@@ -49,13 +76,20 @@ export async function openPage(
 const axeSource = await Deno.readTextFile(require.resolve("axe-core/axe.min.js"));
 
 /** Run in the page, where axe-core has been loaded. */
-const findFaults = `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
+const findFaults = (only: readonly string[] | undefined) =>
+  `axe.run(document, { resultTypes: ["violations"], ${
+    only ? `runOnly: ${JSON.stringify(only)}` : ""
+  } }).then(({ violations }) =>
   violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => id + ": " + html.slice(0, 200) + " " + failureSummary)))`;
 
-/** Faults of accessibility that are serious or worse, one line each. */
-export async function seriousFaults(page: Page): Promise<string[]> {
+/**
+ * Faults of accessibility that are serious or worse, one line each.
+ *
+ * @param only Rules; all of them if not given.
+ */
+export async function seriousFaults(page: Page, only?: readonly string[]): Promise<string[]> {
   // Through the debugger, which the page's own policy does not bind.
   await page.evaluate(axeSource);
-  return await page.evaluate<string[]>(findFaults);
+  return await page.evaluate<string[]>(findFaults(only));
 }

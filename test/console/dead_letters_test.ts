@@ -79,6 +79,41 @@ test("many are redriven at once, and one is discarded, each after a question", a
   expect((await runtime.deadLetters.list({}, { limit: 10 })).deadLetters).toHaveLength(0);
 });
 
+test("those of one error are discarded at once, after a question that counts them, and no others", async () => {
+  const visitor = await visit({ attemptsMax: 1, shards: 2 });
+  for (const id of ["m-1", "m-2", "m-3"]) await fail(visitor, "a", id);
+  await fail(visitor, "b", "m-4");
+  const page = await visitor.get("/console/dead-letters");
+  const discard = formsOf(page.html).filter(({ action }) => action === "/console/dead-letters/discard");
+  const ofError = discard.find(({ fields }) => fields.error?.includes("a failed"));
+  const asked = await visitor.post("/console/dead-letters/discard", ofError?.fields ?? {});
+  expect(asked.html).toContain("Discard 3 dead letters");
+  const done = await visitor.submit(asked, "/console/dead-letters/discard");
+  expect(done.html).toContain("Discarded: 3");
+  const left = await visitor.served.runtime.deadLetters.list({}, { limit: 10 });
+  expect(left.deadLetters.map(({ id }) => id)).toEqual(["m-4"]);
+  const events = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
+  expect(events.map(({ payload }) => payload)).toMatchObject([{ who: "Ada", action: "discard-all" }]);
+});
+
+test("more than are discarded at a time are all discarded, and those of a filter only", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  const { served } = visitor;
+  served.faults.failures.set("a", 1_000);
+  const send = (n: number) =>
+    served.runtime.send({ type: "worker", key: `k-${n}`, command: "work", input: { label: "a" } });
+  await Promise.all(Array.from({ length: 250 }, (_, n) => send(n)));
+  await served.clock.advance(600_000);
+  await fail(visitor, "b", "m-1");
+  const page = await visitor.get("/console/dead-letters?error=a+failed");
+  const asked = await visitor.submit(page, "/console/dead-letters/discard");
+  expect(textOf((await visitor.submit(asked, "/console/dead-letters/discard")).html)).toContain(
+    "Discarded: 250",
+  );
+  const left = await served.runtime.deadLetters.list({}, { limit: 10 });
+  expect(left.deadLetters.map(({ id }) => id)).toEqual(["m-1"]);
+});
+
 test("what was done is in the log, with who did it", async () => {
   const visitor = await visit({ attemptsMax: 1 });
   await fail(visitor, "a", "m-1");

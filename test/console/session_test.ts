@@ -19,7 +19,7 @@ test("nothing is shown to whoever has not signed in, and the way leads to the fo
     expect(page.headers.get("location")).toBe(`/console/sign-in?next=${encodeURIComponent(path)}`);
   }
   expect((await visitor.get("/console/sign-in")).html).toContain('name="token"');
-  expect((await visitor.get("/console/assets/console.css")).status).toBe(200);
+  expect((await visitor.get("/console/assets/base.css")).status).toBe(200);
 });
 
 test("the token opens it, by a cookie that scripts and other sites do not get", async () => {

@@ -1,7 +1,7 @@
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import type { Hono } from "hono";
 import { createConsole } from "../../src/mod.ts";
-import type { ConsoleEnv } from "../../src/console/page.tsx";
+import type { ConsoleEnv } from "../../src/console/context.tsx";
 import { serve, type Served, type ServeOptions } from "../http/support.ts";
 
 export const TOKEN = "a-token-of-the-test";
@@ -76,10 +76,20 @@ export class Visitor {
 export async function visit(options: ServeOptions & { signsIn?: boolean } = {}): Promise<Visitor> {
   const served = await serve({ token: TOKEN, ...options });
   const app = createConsole(served.runtime, { token: TOKEN, api: served.app });
-  onTestFinished(() => served.runtime.draining.emit());
+  (options.onEnd ?? onTestFinished)(() => Promise.resolve(served.runtime.draining.emit()));
   const visitor = new Visitor(served, app);
   if (options.signsIn ?? true) await visitor.signIn();
   return visitor;
+}
+
+/** Something that all tests of a file share: made for the first that asks, ended after the last. */
+export function shared<T>(make: (onEnd: NonNullable<ServeOptions["onEnd"]>) => Promise<T>): () => Promise<T> {
+  const ends: (() => Promise<void>)[] = [];
+  let made: Promise<T> | undefined;
+  afterAll(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+  return () => made ??= make((end) => void ends.push(end));
 }
 
 interface FormOnPage {

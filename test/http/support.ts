@@ -30,6 +30,9 @@ export interface ServeOptions {
   readonly attemptsMax?: number;
   readonly observe?: CreateRuntimeOptions["observe"];
   readonly modules?: readonly AnyModule[];
+  readonly webhooks?: CreateRuntimeOptions["webhooks"];
+  /** Is told how to end what several tests share; otherwise it ends with its test. */
+  readonly onEnd?: (end: () => Promise<void>) => void;
 }
 
 /** A response, read and checked for what every response must have. */
@@ -110,9 +113,10 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     clock,
     ids: seededIds(++seeds),
     observe: options.observe,
+    webhooks: options.webhooks,
     log: (level, message, fields) => void logged.push(`${level} ${message} ${JSON.stringify(fields)}`),
   });
-  onTestFinished(() => runtime[Symbol.asyncDispose]().catch(() => {}));
+  (options.onEnd ?? onTestFinished)(() => runtime[Symbol.asyncDispose]().catch(() => {}));
   const app = createApp(runtime, { token: options.token });
   return new Served(app, runtime, clock, faults, logged);
 }

@@ -12,6 +12,9 @@ const series = {
   dead: [["dead", "dead letters", "bad"]],
   events: [["events", "events", "good"]],
 };
+/** Of what is counted, there is no half. */
+const counted = ["queued", "lag", "dead"];
+const wholes = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 /** Seconds between times below a chart: the library has nothing between one minute and five. */
 const incrs = [1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600];
 let samples = [];
@@ -22,6 +25,7 @@ export async function begin() {
   if (response.ok) samples = (await response.json()).samples;
   draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  document.addEventListener("themechange", draw);
   let width = innerWidth;
   addEventListener("resize", () => {
     if (width !== innerWidth) draw();
@@ -55,10 +59,13 @@ function draw() {
       legend: { show: series[id].length > 1, live: false },
       padding: [8, 30, 0, 0],
       cursor: { show: false },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+      scales: {
+        y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, counted.includes(id) ? 4 : 1) * 1.1] },
+      },
       axes: [{ ...axis, size: 26, space: 62, incrs, values: (_plot, times) => times.map(clock) }, {
         ...axis,
         size: 46,
+        ...(counted.includes(id) ? { incrs: wholes } : {}),
       }],
       series: [
         {},

@@ -1,18 +1,19 @@
-/** What the pages do beyond HTML: parts that stay up to date, keys, times as people say them. */
+/** What the pages do beyond HTML: parts that stay up to date, keys, the theme, times as people say them. */
+import { beginKeys } from "./keys.js";
+import { beginTheme } from "./theme.js";
 
-const main = document.querySelector("main");
+const ago = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
 
-function ago(at) {
+function sayTime(at) {
   const seconds = Math.round((Date.now() - at) / 1000);
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
   for (const [unit, size] of [["day", 86_400], ["hour", 3_600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= size) return format.format(-Math.round(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return ago.format(-Math.round(seconds / size), unit);
   }
-  return format.format(-seconds, "second");
+  return ago.format(-seconds, "second");
 }
 
 function sayTimes(within) {
-  for (const time of within.querySelectorAll("time")) time.textContent = ago(Date.parse(time.dateTime));
+  for (const time of within.querySelectorAll("time")) time.textContent = sayTime(Date.parse(time.dateTime));
 }
 
 /** Fetches this page again and takes over the parts that are live. What is being typed or pointed at stays. */
@@ -21,8 +22,11 @@ async function refresh() {
   const parts = [...document.querySelectorAll("[data-live]")];
   if (isRefreshing || document.hidden || parts.length === 0) return;
   isRefreshing = true;
+  // Of a page that answered a form, and where nothing else is live, only the alerts above it: any page has them.
+  const isPosted = document.body.dataset.posted !== undefined;
+  const url = parts.length > 1 && !isPosted ? location.href : "/console/alerts";
   try {
-    const response = await fetch(location.href, { headers: { "x-folio-live": "1" } });
+    const response = await fetch(url, { headers: { "x-folio-live": "1" } });
     if (!response.ok || response.redirected) return;
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     for (const part of parts) {
@@ -38,23 +42,6 @@ async function refresh() {
   }
 }
 
-function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select")) return;
-  if (event.key === "/") {
-    const field = main.querySelector("form[role=search] input, form[role=search] select");
-    if (field) {
-      event.preventDefault();
-      field.focus();
-    }
-  } else if (keys.isGoing) {
-    keys.isGoing = false;
-    document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`)?.click();
-  } else if (event.key === "g") {
-    keys.isGoing = true;
-  }
-}
-
 /** The slider through an actor's past: shows the number at once, and goes there when it is let go. */
 for (const slider of document.querySelectorAll("input[type=range]")) {
   const output = slider.form.querySelector("output");
@@ -65,9 +52,11 @@ for (const select of document.querySelectorAll("form[role=search] select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
-document.addEventListener("keydown", keys);
 sayTimes(document);
+beginTheme();
 if (document.querySelector("nav")) {
+  beginKeys();
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   const charts = document.querySelector("[data-chart]") ? await import("./charts.js") : undefined;
   await charts?.begin();
   const source = new EventSource("/console/live");

@@ -17,6 +17,8 @@ export interface StoreOptions {
   readonly dataToken?: string | undefined;
   /** Fixed once the store is made (1). */
   readonly shards?: number | undefined;
+  /** Whether logs go on with their hash chains, which show later edits (false). */
+  readonly chain?: boolean | undefined;
   /** `storeAnswerMsMax` is what counts here. */
   readonly limits?: Partial<Limits> | undefined;
 }
@@ -38,7 +40,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     folder?.release();
   };
   try {
-    const { data, shards = 1 } = options;
+    const { data, shards = 1, chain } = options;
     const isOnServer = typeof data === "string" && isRemote(data);
     const besideShard = isOnServer && !data.includes("{shard}");
     if (besideShard && shards > 1) {
@@ -61,7 +63,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
         // Not to be taken for a new one: its actors would begin again from nothing.
         throw new UnusableStoreError(`Cannot use ${data}: ${name} is not there, but other shards are`);
       }
-      stores.push(await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile }));
+      stores.push(await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile, chain }));
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });

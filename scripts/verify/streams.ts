@@ -10,7 +10,9 @@ import { eventsOf } from "../../src/store/events.ts";
 import type { Findings } from "./findings.ts";
 
 const EVENTS_PER_READ = 2_000;
-const events = `position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
+/** A row of `events`, as it is written. */
+export const eventColumns =
+  `position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
   causation_id`;
 
 /** A shard that is looked into. */
@@ -74,7 +76,8 @@ export async function checkStreams(
   let position = 0;
   while (true) {
     const rows = await shard.database.execute({
-      sql: `SELECT ${events} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
+      sql:
+        `SELECT ${eventColumns} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
       args: [...after, EVENTS_PER_READ],
     });
     for (const row of rows) {

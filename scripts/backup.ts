@@ -12,7 +12,7 @@ import { formatToken } from "../src/core/token.ts";
 import { digest, type Manifest, syncToDisk, writeManifest } from "./support/manifest.ts";
 import { runScript, ScriptError, UsageError } from "./support/script.ts";
 import { type ShardSnapshots, takeSnapshots } from "./support/shard_snapshots.ts";
-import { defaultData, readIdentity, shardFile } from "./support/store_folder.ts";
+import { archiveFile, defaultData, isFile, readIdentity, shardFile } from "./support/store_folder.ts";
 
 const usage = `Usage: deno task backup DEST [--data FOLDER]
 
@@ -66,10 +66,10 @@ async function prepareTarget(target: string): Promise<boolean> {
 
 async function backUp(data: string, target: string, count: number): Promise<void> {
   const numbers = Array.from({ length: count }, (_, shard) => shard);
-  const files = numbers.map((shard) => ({
-    source: `${data}/${shardFile(shard)}`,
-    target: `${target}/${shardFile(shard)}`,
-  }));
+  const archived: number[] = [];
+  for (const shard of numbers) if (await isFile(`${data}/${archiveFile(shard)}`)) archived.push(shard);
+  const names = [...numbers.map(shardFile), ...archived.map(archiveFile)];
+  const files = names.map((name) => ({ source: `${data}/${name}`, target: `${target}/${name}` }));
   const snapshots = await takeSnapshots(files);
   const takenAt = new Date().toISOString();
   const shards: Manifest["shards"] = [];
@@ -81,6 +81,7 @@ async function backUp(data: string, target: string, count: number): Promise<void
       await snapshots.copy(shard);
       shards.push({ file: shardFile(shard), ...head, bytes: 0, sha256: "" });
     }
+    for (const index of archived.keys()) await snapshots.copy(count + index);
   } finally {
     snapshots.close();
   }
@@ -96,8 +97,17 @@ async function backUp(data: string, target: string, count: number): Promise<void
     Object.assign(shard, await digest(path));
     console.log(`${shard.file}: up to position ${shard.position}, ${shard.bytes.toLocaleString("en")} bytes`);
   }
+  const archives: Manifest["archives"] = [];
+  for (const shard of archived) {
+    const file = archiveFile(shard);
+    await syncToDisk(`${target}/${file}`);
+    const written = await digest(`${target}/${file}`);
+    archives.push({ file, shard, ...written });
+    console.log(`${file}: ${written.bytes.toLocaleString("en")} bytes`);
+  }
   const token = formatToken(new Map(shards.map(({ position }, shard) => [shard, position])));
-  await writeManifest(target, { format: "folio-backup", formatVersion: 1, takenAt, schema, token, shards });
+  const format = { format: "folio-backup", formatVersion: 1 } as const;
+  await writeManifest(target, { ...format, takenAt, schema, token, shards, archives });
   console.log(
     `Backed up ${data} as of ${takenAt} to ${target}; commits waited ${Math.ceil(snapshots.lockedMs)} ms`,
   );

@@ -77,17 +77,19 @@ async function namesIn(folder: string): Promise<string[]> {
 
 async function restore(source: string, target: string, manifest: Manifest): Promise<void> {
   const partial = (file: string) => `${target}/${file}${PARTIAL}`;
+  const files = [...manifest.archives, ...manifest.shards];
   try {
+    for (const { file } of manifest.archives) await copy(`${source}/${file}`, partial(file));
     for (const [shard, { file, position }] of manifest.shards.entries()) {
       await copy(`${source}/${file}`, partial(file));
-      await verifyShard(partial(file), shard, manifest);
+      await verifyShard(partial, shard, manifest);
       console.log(`${file}: up to position ${position}`);
     }
   } catch (error) {
-    for (const { file } of manifest.shards) await Deno.remove(partial(file)).catch(() => {});
+    for (const { file } of files) await Deno.remove(partial(file)).catch(() => {});
     throw error;
   }
-  for (const { file } of manifest.shards) await Deno.rename(partial(file), `${target}/${file}`);
+  for (const { file } of files) await Deno.rename(partial(file), `${target}/${file}`);
   await syncToDisk(target);
 }
 

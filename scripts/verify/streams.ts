@@ -172,8 +172,8 @@ class Snapshots {
 
   async begin({ name }: Stream): Promise<void> {
     const [row] = await this.shard.database.execute({
-      sql: `SELECT s.version, s.fingerprint, s.state, (SELECT max(version) FROM events WHERE actor = s.actor)
-        FROM snapshots AS s WHERE s.actor = ?`,
+      sql: `SELECT s.version, s.fingerprint, s.state, (SELECT max(version) FROM events WHERE actor = ?1)
+        FROM snapshots AS s WHERE s.actor = ?1`,
       args: [name],
     });
     this.#version = 0;

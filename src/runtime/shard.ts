@@ -9,6 +9,7 @@ import type { Observer } from "../core/observer.ts";
 import { activityNameOf } from "../core/activity.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
+import type { ArchivedRow } from "../store/archive.ts";
 import type { Commit } from "../store/commit.ts";
 import type { Head } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
@@ -377,6 +378,13 @@ export class Shard {
   prune(what: NonNullable<Commit["prune"]>): Promise<void> {
     this.#checkServing();
     this.#committer.open.prune = what;
+    return this.#committer.flushed();
+  }
+
+  /** Lets go of events that have been copied into the archive. */
+  archive(rows: readonly ArchivedRow[]): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.archived.push(...rows);
     return this.#committer.flushed();
   }
 

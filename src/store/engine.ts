@@ -62,7 +62,7 @@ const headQuery = `SELECT
   (SELECT coalesce(max(idx), 0) FROM commits),
   coalesce((SELECT id FROM commits ORDER BY idx DESC LIMIT 1), ''),
   (SELECT value FROM meta WHERE key = 'epoch'),
-  (SELECT coalesce(max(position), 0) FROM events),
+  (SELECT coalesce(max(position), 0) FROM main.events),
   (SELECT coalesce(max(seq), 0) FROM messages),
   (SELECT coalesce(max(seq), 0) FROM outbox),
   coalesce((SELECT at FROM commits ORDER BY idx DESC LIMIT 1), 0),

@@ -1,3 +1,4 @@
+import { createArchived } from "./archive.ts";
 import { createChain } from "./chain.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
@@ -27,6 +28,7 @@ export const shardMigrations: readonly Migration[] = [
   [...extendMessages, ...createTimers],
   createWebhooks,
   createChain,
+  createArchived,
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

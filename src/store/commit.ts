@@ -35,7 +35,7 @@ export interface Commit {
   readonly checkpoints: readonly CheckpointRow[];
   /** Secrets of webhooks, where any are kept or forgotten. */
   readonly webhookSecrets?: readonly WebhookSecretsRow[] | undefined;
-  /** Actors whose events, up to a version, are in the archive: they leave this database. */
+  /** Actors whose events, up to a version, are in the archive, where they were copied before this commit was made. */
   readonly archived?: readonly ArchivedRow[] | undefined;
   /** Forget up to `limit` messages handled before a time. */
   readonly prune: { readonly handledBefore: number; readonly limit: number } | null;

@@ -119,6 +119,7 @@ const environment = z.object({
   FOLIO_ALERT_WEBHOOK: z.url({ protocol: /^https?$/ }).optional(),
   FOLIO_TRACE_RATIO: z.coerce.number().min(0).max(1).default(1),
   FOLIO_WEBHOOKS_ALLOW_PRIVATE: z.enum(["true", "false"]).default("false"),
+  FOLIO_CHAIN: z.enum(["0", "1"]).default("0"),
   FOLIO_LOG: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -142,6 +143,8 @@ export interface Config {
   readonly traceRatio: number;
   /** Whether webhooks may be sent to addresses that are not public: this machine, its network. */
   readonly webhooksAllowPrivate: boolean;
+  /** Whether the log carries a hash chain, by which `deno task verify` sees later edits. */
+  readonly chain: boolean;
   readonly log: "debug" | "info" | "warn" | "error";
 }
 
@@ -181,6 +184,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     alertWebhook: env.FOLIO_ALERT_WEBHOOK,
     traceRatio: env.FOLIO_TRACE_RATIO,
     webhooksAllowPrivate: env.FOLIO_WEBHOOKS_ALLOW_PRIVATE === "true",
+    chain: env.FOLIO_CHAIN === "1",
     log: env.FOLIO_LOG,
   };
 }

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "./core/clock.ts";
 import type { Ids } from "./core/ids.ts";
 import { type Log, silentLog } from "./core/log.ts";
 import { Observation, type ObserveOptions } from "./observe/observation.ts";
+import { Archiver } from "./processors/archiver.ts";
 import { Activities } from "./processors/activities.ts";
 import { Pruner } from "./processors/pruner.ts";
 import { Projections } from "./processors/projections.ts";
@@ -65,7 +66,10 @@ export interface OpenRuntime extends Runtime {
  * ```
  */
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
-  const { stores, readDatabase, release } = await openStores(options);
+  const { stores, readDatabase, release } = await openStores({
+    ...options,
+    archives: options.modules.some((module) => module.kind === "actor" && module.archive !== undefined),
+  });
   try {
     const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
     const builtIn = [...webhooks.modules, auditActor];
@@ -85,7 +89,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const strays = new StrayRejections(runtime, options.survivesStrayRejections ?? false);
     const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
-      ...[strays, new Relay(runtime), new Pruner(runtime), projections, reactors],
+      ...[strays, new Relay(runtime), new Pruner(runtime), new Archiver(runtime), projections, reactors],
       // Webhooks before activities: a delivery has to know what has become of its webhook.
       ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];

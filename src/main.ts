@@ -37,6 +37,7 @@ async function serve(config: Config): Promise<void> {
     data: config.data,
     dataToken: config.dataToken,
     shards: config.shards,
+    chain: config.chain,
     webhooks: { allowPrivate: config.webhooksAllowPrivate },
     log,
     observe: { alertWebhook: config.alertWebhook, traceRatio: config.traceRatio },

@@ -3,7 +3,13 @@ import { type Database, DatabaseError } from "./store/database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
-import { openReadStore, openShardStore, type ShardStore } from "./store/shard_store.ts";
+import {
+  migrateShard,
+  openReadStore,
+  openShardStore,
+  prepareArchive,
+  type ShardStore,
+} from "./store/shard_store.ts";
 import { openWorkerDatabase } from "./store/worker_database.ts";
 
 /** Where a store is. */
@@ -17,6 +23,10 @@ export interface StoreOptions {
   readonly dataToken?: string | undefined;
   /** Fixed once the store is made (1). */
   readonly shards?: number | undefined;
+  /** Whether logs go on with their hash chains, which show later edits (false). */
+  readonly chain?: boolean | undefined;
+  /** Whether a folder gets archives (false); one that has some keeps them. */
+  readonly archives?: boolean | undefined;
   /** `storeAnswerMsMax` is what counts here. */
   readonly limits?: Partial<Limits> | undefined;
 }
@@ -38,7 +48,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     folder?.release();
   };
   try {
-    const { data, shards = 1 } = options;
+    const { data, shards = 1, chain } = options;
     const isOnServer = typeof data === "string" && isRemote(data);
     const besideShard = isOnServer && !data.includes("{shard}");
     if (besideShard && shards > 1) {
@@ -49,8 +59,8 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     if (typeof data === "string" && !isOnServer && data !== ":memory:") folder = holdFolder(data);
     const shardFiles = folder ? shardFilesOf(String(data)) : new Set<string>();
     const isFile = folder !== undefined;
-    const open = async (name: string) => {
-      const database = await openDatabase(name, options, folder);
+    const open = async (name: string, archiveUrl?: string) => {
+      const database = await openDatabase(name, options, folder, archiveUrl);
       opened.push(database);
       return database;
     };
@@ -61,7 +71,10 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
         // Not to be taken for a new one: its actors would begin again from nothing.
         throw new UnusableStoreError(`Cannot use ${data}: ${name} is not there, but other shards are`);
       }
-      stores.push(await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile }));
+      const archiveUrl = folder && await setUpArchive(folder, { ...options, name, shard, shards });
+      const database = await open(`shard-${shard}`, archiveUrl);
+      const hasArchive = archiveUrl !== undefined;
+      stores.push(await openShardStore(database, { name, shard, shards, isFile, chain, hasArchive }));
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
@@ -108,6 +121,7 @@ async function openDatabase(
   name: string,
   { data, dataToken, limits }: StoreOptions,
   folder: HeldFolder | undefined,
+  archiveUrl: string | undefined,
 ): Promise<Database> {
   if (typeof data === "function") return await data(name);
   if (data === ":memory:") return openLibsqlDatabase({ url: "file::memory:" });
@@ -117,12 +131,41 @@ async function openDatabase(
   }
   const url = folder.databaseUrl(`${name}.db`);
   try {
-    return await openWorkerDatabase({ url });
+    return await openWorkerDatabase({ url, archiveUrl });
   } catch (error) {
     throw new UnusableStoreError(`Cannot open ${url}: ${error instanceof Error ? error.message : error}`, {
       cause: error,
     });
   }
+}
+
+/**
+ * Makes sure that a shard's archive can be attached, if it is to have one: both have their schema by then.
+ *
+ * @returns Where it is; undefined where there is none.
+ */
+async function setUpArchive(
+  folder: HeldFolder,
+  options: StoreOptions & { name: string; shard: number; shards: number },
+): Promise<string | undefined> {
+  const { data, shard, archives = false } = options;
+  const file = `archive-${shard}.db`;
+  const isThere = Array.from(Deno.readDirSync(String(data))).some((entry) => entry.name === file);
+  if (!isThere && !archives) return undefined;
+  const url = folder.databaseUrl(file);
+  const shardDatabase = openLibsqlDatabase({ url: folder.databaseUrl(`shard-${shard}.db`) });
+  try {
+    await migrateShard(shardDatabase, options);
+    const database = openLibsqlDatabase({ url });
+    try {
+      await prepareArchive(database, { ...options, name: `${data}/${file}` });
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await shardDatabase.close();
+  }
+  return url;
 }
 
 /** Names of the shard files that a folder has. */

@@ -13,18 +13,19 @@ const RATIO = 0.01;
 const SLICE_MS = 200;
 const WARM_UP_MS = 1_500;
 
-/** How a runtime is observed: the cost of each is told as a part of what goes without. */
-const ways = ["neither", "metrics", "metrics, traces at 1 %"] as const;
+/** How a runtime is observed, or its log chained: the cost of each is told as a part of what goes without. */
+const ways = ["neither", "metrics", "metrics, traces at 1 %", "hash chain"] as const;
 type Way = (typeof ways)[number];
 const reaches: Readonly<Record<Way, number | undefined>> = {
   "neither": undefined,
   "metrics": 0.03,
   "metrics, traces at 1 %": 0.05,
+  "hash chain": 0.1,
 };
 
 /**
- * What observing costs: processor time of a command, in process and through the app without a socket. The three
- * runtimes run in one process and take turns in short slices, so that whatever else the machine does meets all;
+ * What observing and the hash chain cost: processor time of a command, in process and through the app without
+ * a socket. The runtimes run in one process and take turns in short slices, so that whatever else the machine does meets all;
  * processor time and not rates, because others' work takes time away and hardly adds to it.
  */
 export async function benchObserving(isQuick: boolean, show: Show): Promise<void> {
@@ -37,7 +38,7 @@ export async function benchObserving(isQuick: boolean, show: Show): Promise<void
         const costs = await measureAll(all, operation, rounds);
         show(
           `Observing: ${title}, ${CONCURRENCY} at a time, ${KEYS} warm actors, ${rounds} rounds of ${SLICE_MS} ms`,
-          ["observed by", "processor time of a command", "cost", "reach"],
+          ["with", "processor time of a command", "cost", "reach"],
           ways.map((way) => rowOf(way, costs)),
         );
       } finally {
@@ -122,7 +123,8 @@ async function serve(data: string, way: Way): Promise<Served> {
   const runtime = await createRuntime({
     modules: [counter],
     data,
-    observe: way === "neither" ? false : { traceRatio: RATIO },
+    chain: way === "hash chain",
+    observe: way === "neither" || way === "hash chain" ? false : { traceRatio: RATIO },
   });
   const app = createApp(runtime);
   trace.disable(); // those that have their tracer keep it

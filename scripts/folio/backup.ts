@@ -37,8 +37,11 @@ export function backup(terminal: Terminal) {
     });
 }
 
-function textOf({ shards }: Manifest): string[] {
-  return shards.map(({ file, position, bytes }) =>
-    `${file}: up to position ${position}, ${bytes.toLocaleString("en")} bytes`
-  );
+function textOf({ shards, archives }: Manifest): string[] {
+  return [
+    ...shards.map(({ file, position, bytes }) =>
+      `${file}: up to position ${position}, ${bytes.toLocaleString("en")} bytes`
+    ),
+    ...archives.map(({ file, bytes }) => `${file}: ${bytes.toLocaleString("en")} bytes`),
+  ];
 }

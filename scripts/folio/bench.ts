@@ -29,7 +29,7 @@ const parts: Readonly<Record<string, Part>> = {
   f: { about: "activities, against a bare loop", run: benchActivities },
   g: { about: "timers, against bare commits", run: benchTimers },
   s: { about: "sagas, against their bare rows", run: benchSagas },
-  h: { about: "what metrics and traces cost", run: benchObserving },
+  h: { about: "what metrics, traces and the hash chain cost", run: benchObserving },
   q: { about: "queries that see their writes, and lag", run: benchReadYourWrites },
 };
 

@@ -12,7 +12,7 @@ import { formatToken } from "../../src/core/token.ts";
 import { ScriptError } from "./errors.ts";
 import { digest, type Manifest, syncToDisk, writeManifest } from "./manifest.ts";
 import { type ShardSnapshots, takeSnapshots } from "./shard_snapshots.ts";
-import { readIdentity, shardFile } from "./store_folder.ts";
+import { archiveFile, isFile, readIdentity, shardFile } from "./store_folder.ts";
 
 /** Is told how many bytes have been dealt with, and of how many. */
 export type Progress = (done: number, total: number) => void;
@@ -56,10 +56,10 @@ async function prepareTarget(target: string): Promise<boolean> {
 
 async function copyAll(data: string, target: string, count: number, progress: Progress): Promise<Backup> {
   const numbers = Array.from({ length: count }, (_, shard) => shard);
-  const files = numbers.map((shard) => ({
-    source: `${data}/${shardFile(shard)}`,
-    target: `${target}/${shardFile(shard)}`,
-  }));
+  const archived: number[] = [];
+  for (const shard of numbers) if (await isFile(`${data}/${archiveFile(shard)}`)) archived.push(shard);
+  const names = [...numbers.map(shardFile), ...archived.map(archiveFile)];
+  const files = names.map((name) => ({ source: `${data}/${name}`, target: `${target}/${name}` }));
   const sizes = await Promise.all(files.map(async ({ source }) => (await Deno.stat(source)).size));
   // Each is written once, and read once more for its checksum.
   const total = 2 * sizes.reduce((sum, size) => sum + size, 0);
@@ -77,6 +77,10 @@ async function copyAll(data: string, target: string, count: number, progress: Pr
       shards.push({ file: shardFile(shard), ...head, bytes: 0, sha256: "" });
       advance(sizes[shard] ?? 0);
     }
+    for (const index of archived.keys()) {
+      await snapshots.copy(count + index);
+      advance(sizes[count + index] ?? 0);
+    }
   } finally {
     snapshots.close();
   }
@@ -91,8 +95,15 @@ async function copyAll(data: string, target: string, count: number, progress: Pr
     await syncToDisk(path);
     Object.assign(shard, await digest(path, advance));
   }
+  const archives: Manifest["archives"] = [];
+  for (const shard of archived) {
+    const file = archiveFile(shard);
+    await syncToDisk(`${target}/${file}`);
+    archives.push({ file, shard, ...await digest(`${target}/${file}`, advance) });
+  }
   const token = formatToken(new Map(shards.map(({ position }, shard) => [shard, position])));
-  const manifest: Manifest = { format: "folio-backup", formatVersion: 1, takenAt, schema, token, shards };
+  const format = { format: "folio-backup", formatVersion: 1 } as const;
+  const manifest: Manifest = { ...format, takenAt, schema, token, shards, archives };
   await writeManifest(target, manifest);
   return { manifest, lockedMs: snapshots.lockedMs };
 }

@@ -56,7 +56,7 @@ export async function* readEvents(
 export async function readPositions(folder: StoreFolder): Promise<Map<number, number>> {
   const positions = new Map<number, number>();
   for (const { number, database } of folder.shards) {
-    const [row] = await database.execute({ sql: `SELECT coalesce(max(position), 0) FROM events` });
+    const [row] = await database.execute({ sql: `SELECT coalesce(max(position), 0) FROM main.events` });
     positions.set(number, Number(row?.[0]));
   }
   return positions;

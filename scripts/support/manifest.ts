@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { ScriptError } from "./errors.ts";
-import { shardFile } from "./store_folder.ts";
+import { archiveFile, shardFile } from "./store_folder.ts";
 
 const manifestFile = "manifest.json";
 const count = z.int().min(0);
@@ -25,9 +25,18 @@ const Manifest = z.object({
     bytes: count,
     sha256: z.string(),
   })).min(1),
+  /** Of the shards that have one. */
+  archives: z.array(z.object({ file: z.string(), shard: count, bytes: count, sha256: z.string() })).default(
+    [],
+  ),
 }).refine(
   ({ shards }) => shards.every(({ file }, shard) => file === shardFile(shard)),
   "shards must be shard-0.db and so on, in order",
+).refine(
+  ({ shards, archives }) =>
+    archives.every(({ file, shard }) => shard < shards.length && file === archiveFile(shard)) &&
+    new Set(archives.map(({ shard }) => shard)).size === archives.length,
+  "archives must be those of shards",
 );
 
 /** What a backup holds. It is written last: a folder without one is no backup. */

@@ -61,25 +61,31 @@ async function namesIn(folder: string): Promise<string[]> {
 async function putInPlace(
   source: string,
   target: string,
-  { shards, ...rest }: Manifest,
+  manifest: Manifest,
   progress: Progress,
 ): Promise<void> {
   const partial = (file: string) => `${target}/${file}${PARTIAL}`;
+  const { shards, archives } = manifest;
+  const files = [...archives, ...shards];
   // Each is written once, and read once more to be verified.
-  const total = 2 * shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = 2 * files.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   const advance = (bytes: number) => progress(done = Math.min(done + bytes, total), total);
+  const bring = async ({ file, bytes }: { file: string; bytes: number }) => {
+    await copy(`${source}/${file}`, partial(file));
+    advance(bytes);
+  };
   try {
-    for (const [shard, { file, bytes }] of shards.entries()) {
-      await copy(`${source}/${file}`, partial(file));
-      advance(bytes);
-      await verifyShard(partial(file), shard, { shards, ...rest }, advance);
+    for (const archive of archives) await bring(archive);
+    for (const [shard, file] of shards.entries()) {
+      await bring(file);
+      await verifyShard(partial, shard, manifest, advance);
     }
   } catch (error) {
-    for (const { file } of shards) await Deno.remove(partial(file)).catch(() => {});
+    for (const { file } of files) await Deno.remove(partial(file)).catch(() => {});
     throw error;
   }
-  for (const { file } of shards) await Deno.rename(partial(file), `${target}/${file}`);
+  for (const { file } of files) await Deno.rename(partial(file), `${target}/${file}`);
   await syncToDisk(target);
 }
 

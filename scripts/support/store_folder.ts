@@ -24,6 +24,10 @@ export function shardFile(shard: number): string {
   return `shard-${shard}.db`;
 }
 
+export function archiveFile(shard: number): string {
+  return `archive-${shard}.db`;
+}
+
 /** `file:` URL of a database, however its path is spelled. */
 export function fileUrl(path: string): string {
   return pathToFileURL(resolve(path)).href;
@@ -49,13 +53,30 @@ export async function openStoreFolder(path: string): Promise<StoreFolder> {
     }
     for (let number = 0; number < count; number++) {
       await readIdentity(path, number, count);
-      shards.push({ number, database: await openToRead(`${path}/${shardFile(number)}`) });
+      shards.push({ number, database: await openWithArchive(path, number) });
     }
     return { schema, shards, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/**
+ * A shard with what was archived of it.
+ *
+ * @throws {ScriptError} When that is not there.
+ */
+async function openWithArchive(folder: string, shard: number): Promise<Database> {
+  const archive = `${folder}/${archiveFile(shard)}`;
+  if (await isFile(archive)) return await openToRead(`${folder}/${shardFile(shard)}`, archive);
+  const database = await openToRead(`${folder}/${shardFile(shard)}`);
+  const [archived] = await database.execute({ sql: `SELECT actor FROM archived LIMIT 1` });
+  if (!archived) return database;
+  await database.close();
+  throw new ScriptError(
+    `Cannot read ${folder}: events of ${archived[0]} are in ${archiveFile(shard)}, and there is no such file`,
+  );
 }
 
 /**
@@ -106,11 +127,16 @@ export async function identityOf(
   return { shard, shards: count, schema };
 }
 
-/** @throws {ScriptError} When there is no such file: SQLite would make it. */
-export async function openToRead(path: string): Promise<Database> {
-  const isFile = await Deno.stat(path).then((info) => info.isFile, () => false);
-  if (!isFile) throw new ScriptError(`Cannot use ${path}: there is no such file`);
-  const database = openLibsqlDatabase({ url: fileUrl(path) });
+/**
+ * @param archive Path of the archive that belongs to it.
+ * @throws {ScriptError} When there is no such file: SQLite would make it.
+ */
+export async function openToRead(path: string, archive?: string): Promise<Database> {
+  if (!await isFile(path)) throw new ScriptError(`Cannot use ${path}: there is no such file`);
+  const database = openLibsqlDatabase({
+    url: fileUrl(path),
+    archiveUrl: archive === undefined ? undefined : fileUrl(archive),
+  });
   try {
     await database.execute({ sql: "PRAGMA query_only = 1" });
     // Another process that recovers the file after a crash is waited for.
@@ -138,4 +164,8 @@ export async function withStoreFolder<T>(
   } finally {
     await folder.close();
   }
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
 }

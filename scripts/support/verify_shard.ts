@@ -5,25 +5,27 @@ import { ScriptError } from "./errors.ts";
 import { fileUrl, identityOf } from "./store_folder.ts";
 
 /**
- * Makes sure that a file is the shard that a manifest says, whole and undamaged.
+ * Makes sure that a file is the shard that a manifest says, whole and undamaged, with its archive.
  *
+ * @param pathOf Where the files of the manifest lie.
  * @param onRead Is told of bytes as they are read.
  * @throws {ScriptError} Naming the first thing that is wrong.
  */
 export async function verifyShard(
-  path: string,
+  pathOf: (file: string) => string,
   shard: number,
   manifest: Manifest,
   onRead: (bytes: number) => void,
 ): Promise<void> {
   const expected = manifest.shards[shard];
   if (!expected) throw new RangeError(`The manifest has no shard ${shard}`);
+  const archive = manifest.archives.find((each) => each.shard === shard);
+  if (archive) await verifyFile(pathOf(archive.file), archive, onRead);
+  const path = pathOf(expected.file);
+  await verifyFile(path, expected, onRead);
   const refuse = (reason: string) => new ScriptError(`Cannot restore ${expected.file}: ${reason}`);
-  const { bytes, sha256 } = await digest(path, onRead);
-  if (bytes !== expected.bytes) throw refuse(`it has ${bytes} bytes, not ${expected.bytes}`);
-  if (sha256 !== expected.sha256) throw refuse("its content is not what was backed up (SHA-256)");
-
-  const database = openLibsqlDatabase({ url: fileUrl(path) });
+  const archiveUrl = archive && fileUrl(pathOf(archive.file));
+  const database = openLibsqlDatabase({ url: fileUrl(path), archiveUrl });
   try {
     await database.execute({ sql: "PRAGMA query_only = 1" });
     const { schema } = await identityOf(database, expected.file, shard, manifest.shards.length);
@@ -33,6 +35,17 @@ export async function verifyShard(
   } finally {
     await database.close();
   }
+}
+
+async function verifyFile(
+  path: string,
+  expected: { readonly file: string; readonly bytes: number; readonly sha256: string },
+  onRead: (bytes: number) => void,
+): Promise<void> {
+  const refuse = (reason: string) => new ScriptError(`Cannot restore ${expected.file}: ${reason}`);
+  const { bytes, sha256 } = await digest(path, onRead);
+  if (bytes !== expected.bytes) throw refuse(`it has ${bytes} bytes, not ${expected.bytes}`);
+  if (sha256 !== expected.sha256) throw refuse("its content is not what was backed up (SHA-256)");
 }
 
 async function damageOf(database: Database): Promise<string | undefined> {

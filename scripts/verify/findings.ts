@@ -17,6 +17,8 @@ export class Findings {
   readonly counts = new Map<string, number>();
   /** What could not be checked, and why: no fault, but no proof either. */
   readonly notes: string[] = [];
+  /** Where hash chains end: `shard.position.hash`. */
+  readonly heads: string[] = [];
   readonly #found = new Map<string, number>();
 
   /** @param progress Is told how many events have been read, of how many, and for what. */

@@ -3,6 +3,7 @@ import type { Commit } from "../../src/store/commit.ts";
 import type { Database } from "../../src/store/database.ts";
 import { ScriptError } from "../support/errors.ts";
 import { openStoreFolder, openToRead, shardFile } from "../support/store_folder.ts";
+import { checkChain, type NotedHead } from "./chain.ts";
 import { checkApplied, checkBetween, checkFile } from "./commits.ts";
 import type { Findings } from "./findings.ts";
 import { checkCheckpoints, checkMessages, checkOutbox, checkTimers } from "./mailboxes.ts";
@@ -15,18 +16,29 @@ const leftOpen: Database[] = [];
 /**
  * Checks all that a folder holds, and changes nothing.
  *
+ * @param heads Ends of hash chains that were noted earlier: the chains still have to go through them.
  * @throws {ScriptError} When it cannot be checked: it is held, or none of Folio's.
  */
-export async function verifyFolder(path: string, registry: Registry, findings: Findings): Promise<void> {
+export async function verifyFolder(
+  path: string,
+  registry: Registry,
+  findings: Findings,
+  heads: readonly NotedHead[] = [],
+): Promise<void> {
   const lock = await shareFolder(path);
   try {
-    await verifyHeld(path, registry, findings);
+    await verifyHeld(path, registry, findings, heads);
   } finally {
     lock?.close();
   }
 }
 
-async function verifyHeld(path: string, registry: Registry, findings: Findings): Promise<void> {
+async function verifyHeld(
+  path: string,
+  registry: Registry,
+  findings: Findings,
+  heads: readonly NotedHead[],
+): Promise<void> {
   const unflushed = await filesWithWal(path);
   // The last connection to be closed would move what is in the log beside a file into the file.
   for (const name of unflushed) leftOpen.push(await openToRead(`${path}/${name}`));
@@ -37,11 +49,17 @@ async function verifyHeld(path: string, registry: Registry, findings: Findings):
     database,
     name: shardFile(number),
   }));
+  const nowhere = heads.find(({ shard }) => shard >= shards.length);
+  if (nowhere) {
+    throw new ScriptError(`Cannot use --head ${nowhere.text}: ${path} has ${shards.length} shards`);
+  }
   const kept = new Map<number, readonly Commit[]>();
   for (const shard of shards) {
     const check = (name: string, work: () => Promise<void>) => findings.check(name, shard.name, work);
     await check("file", async () => void kept.set(shard.number, await checkFile(shard, findings)));
     await check("log", () => checkLog(shard, findings));
+    const noted = heads.filter((head) => head.shard === shard.number);
+    await check("chain", () => checkChain(shard, noted, findings));
     await check("streams", () => checkStreams(shard, registry, findings));
     await check("messages", () => checkMessages(shard, registry, findings));
     await check("outbox", () => checkOutbox(shard, findings));

@@ -10,7 +10,9 @@ import { eventsOf } from "../../src/store/events.ts";
 import type { Findings } from "./findings.ts";
 
 const EVENTS_PER_READ = 2_000;
-const events = `position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
+/** A row of `events`, as it is written. */
+export const eventColumns =
+  `position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
   causation_id`;
 
 /** A shard that is looked into. */
@@ -76,7 +78,8 @@ export async function checkStreams(
   const [counted] = await shard.database.execute({ sql: "SELECT count(*) FROM events" });
   while (true) {
     const rows = await shard.database.execute({
-      sql: `SELECT ${events} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
+      sql:
+        `SELECT ${eventColumns} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
       args: [...after, EVENTS_PER_READ],
     });
     findings.progress(read += rows.length, Number(counted?.[0]), `Reading ${shard.name}`);
@@ -172,8 +175,8 @@ class Snapshots {
 
   async begin({ name }: Stream): Promise<void> {
     const [row] = await this.shard.database.execute({
-      sql: `SELECT s.version, s.fingerprint, s.state, (SELECT max(version) FROM events WHERE actor = s.actor)
-        FROM snapshots AS s WHERE s.actor = ?`,
+      sql: `SELECT s.version, s.fingerprint, s.state, (SELECT max(version) FROM events WHERE actor = ?1)
+        FROM snapshots AS s WHERE s.actor = ?1`,
       args: [name],
     });
     this.#version = 0;

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { noWebhooks } from "../http/webhook_routes.ts";
-import { WebhookChanges } from "../runtime/webhooks.ts";
+import { WebhookChanges } from "../core/webhook_api.ts";
 import { Act, action } from "./action.tsx";
 import { pathOf } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";

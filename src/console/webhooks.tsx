@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { noWebhooks } from "../http/webhook_routes.ts";
-import { NewWebhook } from "../runtime/webhooks.ts";
+import { NewWebhook } from "../core/webhook_api.ts";
 import { action } from "./action.tsx";
 import { pathOf } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";

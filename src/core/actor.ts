@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
+import { type Duration, parseDuration } from "./duration.ts";
 import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
 import { isJson } from "./json.ts";
 import type { AnySaga } from "./saga.ts";
@@ -27,6 +28,25 @@ interface Parts<State, Events extends EventSchemas, Commands> extends ActorOptio
   readonly events: Events;
   readonly evolve: Evolve<State, Events>;
   readonly commands: Commands;
+  /**
+   * Moves the events of closed actors out of the shard's database into an archive beside it. They are read as
+   * before, only slower; a command to such an actor is handled like any other. Without it, events stay.
+   */
+  readonly archive?: ArchiveOptions<NoInfer<keyof Events & string>>;
+}
+
+/** When an actor's events are archived. */
+export interface ArchiveOptions<EventName extends string = string> {
+  /** Events that close an actor: one whose newest event is of these. */
+  readonly closedBy: readonly EventName[];
+  /** How long after that event, if nothing waits for the actor by then: no message, timer or activity. */
+  readonly after: Duration;
+}
+
+/** As the runtime reads `ArchiveOptions`. */
+export interface ArchivePolicy {
+  readonly closedBy: readonly string[];
+  readonly afterMs: number;
 }
 
 type RejectionOf<Rejections extends RejectionSchemas> = {
@@ -61,6 +81,8 @@ export interface Actor<
   readonly retry: RetryPolicy;
   readonly snapshotEvery: number;
   readonly mailboxDepthMax: number | undefined;
+  /** Undefined where events stay. */
+  readonly archive?: ArchivePolicy | undefined;
   /** Changes whenever the code that makes states does, so that snapshots of older code are not used. */
   readonly fingerprint: string;
   /** Where its actors are the instances of a saga: their turns run that, and their state is its `Journal`. */
@@ -81,7 +103,7 @@ export type AnyActor = Actor<string, any, any, any, any>;
  *
  * @param name Lower case letters, digits and hyphens; the first part of `type/key`.
  * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed.
- * @throws {TypeError} When a name is malformed, an event has no `evolve`, or a schema is not JSON.
+ * @throws {TypeError} When a name or option is malformed, an event has no `evolve`, or a schema is not JSON.
  *
  * @example
  * ```ts
@@ -98,6 +120,20 @@ export type AnyActor = Actor<string, any, any, any, any>;
  *       turn.emit("Opened", {});
  *     }),
  *   },
+ * });
+ * ```
+ *
+ * @example Orders that leave the database a month after they are delivered
+ * ```ts
+ * import { actor, command } from "folio";
+ * import { z } from "zod";
+ *
+ * export const order = actor("order", {
+ *   initialState: () => ({ delivered: false }),
+ *   events: { Delivered: z.object({}) },
+ *   evolve: { Delivered: () => ({ delivered: true }) },
+ *   commands: { deliver: command(z.object({}), (turn) => turn.emit("Delivered", {})) },
+ *   archive: { closedBy: ["Delivered"], after: "30d" },
  * });
  * ```
  */
@@ -164,9 +200,29 @@ export function actor(
     retry: { ...defaultRetryPolicy, ...parts.retry },
     snapshotEvery: parts.snapshot?.every ?? 100,
     mailboxDepthMax: parts.mailboxDepthMax,
+    archive: parts.archive && archivePolicy(name, parts.archive, events),
     fingerprint: fingerprint(parts),
     ref: (key) => Object.create(methods, { [refKey]: { value: key } }),
   };
+}
+
+function archivePolicy(
+  name: string,
+  { closedBy, after }: ArchiveOptions,
+  events: ReadonlyMap<string, EventDefinition>,
+): ArchivePolicy {
+  const afterMs = parseDuration(after);
+  if (afterMs === undefined) {
+    throw new TypeError(
+      `Cannot define actor ${name}: archive.after must be a duration like "30d", not ${after}`,
+    );
+  }
+  const unknown = closedBy.find((event) => !events.has(event));
+  if (unknown !== undefined || closedBy.length === 0) {
+    const why = unknown === undefined ? "names no event" : `names ${unknown}, which is no event of it`;
+    throw new TypeError(`Cannot define actor ${name}: archive.closedBy ${why}`);
+  }
+  return { closedBy: [...closedBy], afterMs };
 }
 
 /** @throws {TypeError} When a name does not have the form that names of its kind have. */

@@ -3,6 +3,7 @@ import { FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
+import type { ArchivedRow } from "../store/archive.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
 import { FencedError, type Head, type ShardEngine } from "../store/engine.ts";
@@ -32,6 +33,7 @@ class OpenCommit {
   /** Timers as they are after this commit, by `timerKey`; undefined where there is none any more. */
   readonly timers = new Map<string, { actor: string; name: string; timer: Timer | undefined }>();
   readonly webhookSecrets: WebhookSecretsRow[] = [];
+  readonly archived: ArchivedRow[] = [];
   prune: Commit["prune"] = null;
   readonly releases: Release[] = [];
   turns = 0;
@@ -40,7 +42,8 @@ class OpenCommit {
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
       this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.timers.size > 0 || this.webhookSecrets.length > 0 || this.prune !== null;
+      this.timers.size > 0 || this.webhookSecrets.length > 0 || this.archived.length > 0 ||
+      this.prune !== null;
   }
 }
 
@@ -232,6 +235,7 @@ export class Committer {
       timersGone: timers.flatMap(({ actor, name, timer }) => timer ? [] : [[actor, name]]),
       checkpoints: commit.checkpoints,
       ...(commit.webhookSecrets.length > 0 ? { webhookSecrets: commit.webhookSecrets } : {}),
+      ...(commit.archived.length > 0 ? { archived: commit.archived } : {}),
       prune: commit.prune,
     };
   }

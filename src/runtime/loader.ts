@@ -74,7 +74,7 @@ export class Loader {
     let wanted: WantedStream[] = activations.map(({ name, actor }) => [name, 0, actor?.fingerprint ?? ""]);
     const [snapshots = [], streams = [], messages = []] = await this.store.database.batch([
       selectSnapshots(wanted),
-      selectStreams(wanted, EVENTS_PER_QUERY),
+      selectStreams(wanted, EVENTS_PER_QUERY, this.store.hasArchive),
       selectMessages(entries.map(({ message }) => [message.id, message.actor])),
     ], "read");
     if (this.#stopped) return;
@@ -99,7 +99,8 @@ export class Loader {
       // After what has been reached, not after the snapshot, which may have been deleted meanwhile.
       wanted = wanted.slice(wanted.findIndex(([name]) => name === last))
         .map(([name, , fingerprint]) => [name, byName.get(name)?.version ?? 0, fingerprint]);
-      [rows = []] = await this.store.database.batch([selectStreams(wanted, EVENTS_PER_QUERY)], "read");
+      const more = selectStreams(wanted, EVENTS_PER_QUERY, this.store.hasArchive);
+      [rows = []] = await this.store.database.batch([more], "read");
       if (this.#stopped) return;
     }
 

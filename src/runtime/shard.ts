@@ -4,6 +4,7 @@ import { Journal } from "../core/journal.ts";
 import { activityNameOf } from "../core/activity.ts";
 import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
+import type { ArchivedRow } from "../store/archive.ts";
 import type { Commit } from "../store/commit.ts";
 import type { Head } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
@@ -353,6 +354,13 @@ export class Shard {
   prune(what: NonNullable<Commit["prune"]>): Promise<void> {
     this.#checkServing();
     this.#committer.open.prune = what;
+    return this.#committer.flushed();
+  }
+
+  /** Lets go of events that have been copied into the archive. */
+  archive(rows: readonly ArchivedRow[]): Promise<void> {
+    this.#checkServing();
+    this.#committer.open.archived.push(...rows);
     return this.#committer.flushed();
   }
 

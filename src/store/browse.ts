@@ -18,8 +18,11 @@ export async function readActors(
   const begin = `${page.type}/${page.keyPrefix}`;
   const rows = await database.execute({
     // The last code point there is ends the range of all that begin so.
-    sql: `SELECT actor, max(version) FROM events
-      WHERE actor >= ?1 AND actor < ?2 AND actor <> ?3 GROUP BY actor ORDER BY actor LIMIT ?4`,
+    sql: `SELECT actor, max(version) FROM (
+        SELECT actor, version FROM main.events WHERE actor >= ?1 AND actor < ?2 AND actor <> ?3
+        UNION ALL SELECT actor, version FROM archived WHERE actor >= ?1 AND actor < ?2 AND actor <> ?3
+        ORDER BY actor
+      ) GROUP BY actor ORDER BY actor LIMIT ?4`,
     args: [page.after > begin ? page.after : begin, `${begin}\u{10ffff}`, page.after, page.limit],
   });
   return rows.map(([actor, version]) => ({ actor: String(actor), version: Number(version) }));

@@ -1,3 +1,4 @@
+import { type ArchivedRow, moveToArchive } from "./archive.ts";
 import { type CheckpointRow, upsertCheckpoints } from "./checkpoints.ts";
 import type { Statement } from "./database.ts";
 import { type EventRow, insertEvents } from "./events.ts";
@@ -34,6 +35,8 @@ export interface Commit {
   readonly checkpoints: readonly CheckpointRow[];
   /** Secrets of webhooks, where any are kept or forgotten. */
   readonly webhookSecrets?: readonly WebhookSecretsRow[] | undefined;
+  /** Actors whose events, up to a version, are in the archive, where they were copied before this commit was made. */
+  readonly archived?: readonly ArchivedRow[] | undefined;
   /** Forget up to `limit` messages handled before a time. */
   readonly prune: { readonly handledBefore: number; readonly limit: number } | null;
 }
@@ -50,6 +53,7 @@ export function apply(commit: Commit): Statement[] {
   if (commit.timersGone.length > 0) statements.push(deleteTimers(commit.timersGone));
   if (commit.checkpoints.length > 0) statements.push(upsertCheckpoints(commit.checkpoints));
   if (commit.webhookSecrets) statements.push(...changeWebhookSecrets(commit.webhookSecrets));
+  if (commit.archived) statements.push(...moveToArchive(commit.archived));
   if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));
   return statements;
 }

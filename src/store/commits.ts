@@ -24,12 +24,12 @@ const commitsDropped = 64;
  * The compare-and-set that opens every commit: succeeds only for the next index and the present epoch.
  * Otherwise `epoch` comes out as NULL, which the table refuses, and with it the whole transaction.
  */
-export function insertCommit(commit: Commit, expected: number): Statement {
+export function insertCommit(commit: Commit, expected: number, chain: string | null = null): Statement {
   return {
     sql: `INSERT INTO commits VALUES (
       ?1, (SELECT value FROM meta WHERE key = 'epoch' AND value = ?2
-           AND (SELECT coalesce(max(idx), 0) FROM commits) = ?3), ?4, ?5, ?6)`,
-    args: [commit.index, commit.epoch, expected, commit.id, commit.at, JSON.stringify(commit)],
+           AND (SELECT coalesce(max(idx), 0) FROM commits) = ?3), ?4, ?5, ?6, ?7)`,
+    args: [commit.index, commit.epoch, expected, commit.id, commit.at, JSON.stringify(commit), chain],
   };
 }
 

@@ -1,3 +1,4 @@
+import { type ChainHead, formatHead, nextLink, noChain, parseHead } from "./chain.ts";
 import { apply, type Commit } from "./commit.ts";
 import { dropOldCommits, fencedMessage, insertCommit } from "./commits.ts";
 import { type Database, DatabaseError, type Row } from "./database.ts";
@@ -62,10 +63,11 @@ const headQuery = `SELECT
   (SELECT coalesce(max(idx), 0) FROM commits),
   coalesce((SELECT id FROM commits ORDER BY idx DESC LIMIT 1), ''),
   (SELECT value FROM meta WHERE key = 'epoch'),
-  (SELECT coalesce(max(position), 0) FROM events),
+  (SELECT coalesce(max(position), 0) FROM main.events),
   (SELECT coalesce(max(seq), 0) FROM messages),
   (SELECT coalesce(max(seq), 0) FROM outbox),
-  coalesce((SELECT at FROM commits ORDER BY idx DESC LIMIT 1), 0)`;
+  coalesce((SELECT at FROM commits ORDER BY idx DESC LIMIT 1), 0),
+  (SELECT chain FROM commits ORDER BY idx DESC LIMIT 1)`;
 
 function unavailable(cause: unknown): UnavailableError {
   return new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
@@ -81,9 +83,14 @@ export class LocalEngine implements ShardEngine {
   /** The newest epoch that it was told of as its own. */
   #epoch = 0;
   #appended = Promise.withResolvers<void>();
+  readonly #isChained: boolean;
+  /** Where the hash chain is after the commit of an index. */
+  #chain: { readonly index: number; readonly head: ChainHead } = { index: -1, head: noChain };
 
-  constructor(database: Database) {
+  /** @param options `chain`: whether commits go on with the hash chain over the log (false). */
+  constructor(database: Database, options: { readonly chain?: boolean | undefined } = {}) {
     this.#database = database;
+    this.#isChained = options.chain ?? false;
   }
 
   async acquire(): Promise<Head> {
@@ -95,7 +102,7 @@ export class LocalEngine implements ShardEngine {
       },
       { sql: headQuery },
     ], "write");
-    return this.#took(headOf(rows?.[0]));
+    return this.#took(rows?.[0]);
   }
 
   async recover(): Promise<Head> {
@@ -109,7 +116,7 @@ export class LocalEngine implements ShardEngine {
       { sql: `SELECT value FROM meta WHERE key = 'holder'` },
     ], "write");
     if (holders?.[0]?.[0] !== this.#holder) throw new FencedError("Another holder has taken the shard");
-    return this.#took(headOf(rows?.[0]));
+    return this.#took(rows?.[0]);
   }
 
   async head(): Promise<Head> {
@@ -120,9 +127,18 @@ export class LocalEngine implements ShardEngine {
     if (commit.index !== expected + 1) {
       throw new RangeError(`Cannot append behind commit ${expected}: the index is ${commit.index}`);
     }
+    const before = this.#chain.index === expected ? this.#chain.head : await this.#readChain(expected);
+    const chain = nextLink(before, commit.events, this.#isChained);
+    // As if it were taken: the next one may be asked for before this one is. When it is not, `recover` tells.
+    this.#chain = { index: commit.index, head: chain.head };
     try {
       await this.#database.batch(
-        [insertCommit(commit, expected), ...apply(commit), ...dropOldCommits(commit.index)],
+        [
+          insertCommit(commit, expected, formatHead(chain.head)),
+          ...apply(commit),
+          ...chain.statements,
+          ...dropOldCommits(commit.index),
+        ],
         "write",
       );
     } catch (error) {
@@ -135,9 +151,25 @@ export class LocalEngine implements ShardEngine {
     return commit.index;
   }
 
-  #took(head: Head): Head {
+  #took(row: Row | undefined): Head {
+    const head = headOf(row);
     this.#epoch = head.epoch;
+    this.#chain = { index: head.index, head: parseHead(row?.[7]) };
     return head;
+  }
+
+  /**
+   * The chain's head after commit `index`. Only who was not told of that commit's end has to look; that no
+   * other one has come meanwhile is for the commit's own comparison to find.
+   */
+  async #readChain(index: number): Promise<ChainHead> {
+    try {
+      const find = { sql: `SELECT chain FROM commits WHERE idx = ?`, args: [index] };
+      const [row] = await this.#database.execute(find);
+      return parseHead(row?.[0]);
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   /**
@@ -199,7 +231,7 @@ export class LocalEngine implements ShardEngine {
   }
 }
 
-function headOf(row: readonly unknown[] | undefined): Head {
+function headOf(row: Row | undefined): Head {
   if (!row) throw new UnavailableError("Shard database gave no head");
   const [index, id, epoch, position, messageSeq, outboxSeq, at] = row;
   return {

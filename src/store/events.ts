@@ -39,7 +39,7 @@ export type EventRow = [
 
 export function insertEvents(rows: readonly EventRow[]): Statement {
   return {
-    sql: `INSERT INTO events
+    sql: `INSERT INTO main.events
       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
              value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9
       FROM json_each(?)`,
@@ -84,16 +84,25 @@ export async function readStream(
 /** An actor to be loaded: its events after a version, or after its snapshot if that is later. */
 export type WantedStream = [actor: string, afterVersion: number, fingerprint: string];
 
-/** Events of several actors, oldest first for each, in the order of the actors. */
-export function selectStreams(wanted: readonly WantedStream[], limit: number): Statement {
-  return {
-    sql: `SELECT ${columns} FROM (SELECT key, value FROM json_each(?1)) AS wanted
-      CROSS JOIN events ON actor = wanted.value ->> 0 AND version > max(
+/**
+ * Events of several actors, oldest first for each, in the order of the actors.
+ *
+ * @param hasArchive Whether an archive is attached. SQLite would read all of the view `events` for this join.
+ */
+export function selectStreams(wanted: readonly WantedStream[], limit: number, hasArchive = false): Statement {
+  const selectFrom = (table: string) =>
+    `SELECT ${columns}, wanted.key AS place FROM (SELECT key, value FROM json_each(?1)) AS wanted
+      CROSS JOIN ${table} ON actor = wanted.value ->> 0 AND version > max(
         wanted.value ->> 1,
         coalesce((SELECT s.version FROM snapshots AS s
           WHERE s.actor = wanted.value ->> 0 AND s.fingerprint = wanted.value ->> 2), 0)
-      )
-      ORDER BY wanted.key, version LIMIT ?2`,
+      )`;
+  const archived = hasArchive
+    ? ` UNION ALL ${selectFrom("archive.events")}
+        AND version <= (SELECT m.version FROM main.archived AS m WHERE m.actor = wanted.value ->> 0)`
+    : "";
+  return {
+    sql: `${selectFrom("main.events")}${archived} ORDER BY place, version LIMIT ?2`,
     args: [JSON.stringify(wanted), limit],
   };
 }

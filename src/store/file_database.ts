@@ -1,4 +1,5 @@
 import LibsqlConnection from "libsql";
+import { attachArchive } from "./archive.ts";
 import { type Database, DatabaseError, type Row, type SqlValue, type Statement } from "./database.ts";
 
 /** Texts of statements that a connection keeps prepared. */
@@ -43,7 +44,7 @@ class FileDatabase implements Database {
   #isClosed = false;
 
   /** @throws {DatabaseError} When it cannot be opened. */
-  constructor(private readonly path: string) {
+  constructor(private readonly path: string, private readonly archivePath?: string) {
     try {
       this.#run({ sql: "SELECT 1" });
     } catch (error) {
@@ -113,9 +114,17 @@ class FileDatabase implements Database {
   }
 
   #open(): Connection {
-    return this.#connection ??= new (LibsqlConnection as unknown as new (path: string) => Connection)(
-      this.path,
-    );
+    if (this.#connection) return this.#connection;
+    const connection = new (LibsqlConnection as unknown as new (path: string) => Connection)(this.path);
+    this.#connection = connection;
+    if (this.archivePath === undefined) return connection;
+    try {
+      for (const statement of attachArchive(this.archivePath)) this.#run(statement);
+    } catch (error) {
+      this.#drop();
+      throw error;
+    }
+    return connection;
   }
 
   /** A connection whose transaction cannot be ended is of no use: the next request gets a new one. */
@@ -138,10 +147,15 @@ class FileDatabase implements Database {
 /**
  * Opens the database at a `file:` URL, `file::memory:` for one in memory.
  *
+ * @param archiveUrl Of the archive that belongs to it, which is there.
  * @throws {DatabaseError} When it cannot be opened.
  */
-export function openFileDatabase(url: string): Database {
-  return new FileDatabase(decodeURIComponent(url.replace(/^file:(\/\/(?=\/))?/, "")));
+export function openFileDatabase(url: string, archiveUrl?: string): Database {
+  return new FileDatabase(pathOf(url), archiveUrl === undefined ? undefined : pathOf(archiveUrl));
+}
+
+function pathOf(url: string): string {
+  return decodeURIComponent(url.replace(/^file:(\/\/(?=\/))?/, ""));
 }
 
 /** The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`. */

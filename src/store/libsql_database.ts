@@ -6,6 +6,8 @@ import { remoteFetch } from "./remote_fetch.ts";
 /** Where a database is: `file:…` on this machine, or `libsql:`, `http:`, `https:` on a server. */
 export interface DatabaseLocation {
   readonly url: string;
+  /** `file:…` of the archive that belongs to a shard's `file:`, which is there. */
+  readonly archiveUrl?: string | undefined;
   readonly authToken?: string | undefined;
   /** How long to wait for an answer of a server. */
   readonly timeoutMs?: number | undefined;
@@ -17,7 +19,9 @@ export interface DatabaseLocation {
  * @throws {DatabaseError} When it cannot be opened.
  */
 export function openLibsqlDatabase(location: DatabaseLocation): Database {
-  return location.url.startsWith("file:") ? openFileDatabase(location.url) : openClientDatabase(location);
+  return location.url.startsWith("file:")
+    ? openFileDatabase(location.url, location.archiveUrl)
+    : openClientDatabase(location);
 }
 
 /** Opens a database by the client for servers, which takes the URL of a file, too. */

@@ -1,3 +1,5 @@
+import { createArchived } from "./archive.ts";
+import { createChain } from "./chain.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createCommits } from "./commits.ts";
 import { type Database, DatabaseError, type Statement } from "./database.ts";
@@ -25,6 +27,8 @@ export const shardMigrations: readonly Migration[] = [
   ],
   [...extendMessages, ...createTimers],
   createWebhooks,
+  createChain,
+  createArchived,
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

@@ -26,10 +26,10 @@ export async function readSagas(
   const rows = await database.execute({
     // The character after "/" ends the range.
     sql: `SELECT actor, max(version), (
-        SELECT type FROM events AS said WHERE said.actor = events.actor
+        SELECT type FROM main.events AS said WHERE said.actor = events.actor
           AND said.type IN (SELECT value FROM json_each(?3)) ORDER BY said.version DESC LIMIT 1
       ) AS status
-      FROM events WHERE actor > ?1 AND actor < ?2
+      FROM main.events AS events WHERE actor > ?1 AND actor < ?2
       GROUP BY actor HAVING status IN (SELECT value FROM json_each(?4)) ORDER BY actor LIMIT ?5`,
     args: [
       `${query.saga}/${query.after}`,

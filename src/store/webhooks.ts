@@ -77,7 +77,7 @@ export async function readWebhookSecrets(database: Database, webhook: string): P
 export async function readWebhookIds(database: Database): Promise<string[]> {
   const rows = await database.execute({
     sql:
-      `SELECT substr(actor, 9) FROM events WHERE actor > 'webhook/' AND actor < 'webhook0' AND version = 1`,
+      `SELECT substr(actor, 9) FROM main.events WHERE actor > 'webhook/' AND actor < 'webhook0' AND version = 1`,
   });
   return rows.map(([id]) => String(id));
 }

@@ -102,7 +102,7 @@ test("a commit is one request, and one transaction", async () => {
     [
       "BEGIN IMMEDIATE",
       "INSERT INTO commits",
-      "INSERT INTO events",
+      "INSERT INTO main.events",
       "INSERT INTO checkpoints",
       "COMMIT",
       "ROLLBACK",

@@ -106,7 +106,7 @@ class Model {
       [...rows.values()].sort((a, b) => a[0] - b[0]);
     return {
       commits: this.commits.slice(-commitsKept).map((commit) => [
-        ...[commit.index, commit.epoch, commit.id, commit.at, JSON.stringify(commit)],
+        ...[commit.index, commit.epoch, commit.id, commit.at, JSON.stringify(commit), null],
       ]),
       events: this.events,
       messages: bySeq(this.messages),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
 import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
+import { type Invariants, type NamedInvariant, namedInvariants } from "./invariant.ts";
 import { isJson } from "./json.ts";
 import type { AnySaga } from "./saga.ts";
 import type { RejectionSchemas, Turn } from "./turn.ts";
@@ -27,6 +28,11 @@ interface Parts<State, Events extends EventSchemas, Commands> extends ActorOptio
   readonly events: Events;
   readonly evolve: Evolve<State, Events>;
   readonly commands: Commands;
+  /**
+   * What is true of every state: a turn that has emitted events and leaves a state of which one is not fails, and
+   * nothing of it is recorded. Clients are told an invariant's name.
+   */
+  readonly invariants?: Invariants<NoInfer<State>>;
 }
 
 type RejectionOf<Rejections extends RejectionSchemas> = {
@@ -58,6 +64,8 @@ export interface Actor<
   readonly commands: ReadonlyMap<string, AnyCommand>;
   /** Undefined where the actor does not declare its rejections. */
   readonly rejections: ReadonlyMap<string, z.ZodType> | undefined;
+  /** Undefined where none are declared. */
+  readonly invariants?: readonly NamedInvariant[] | undefined;
   readonly retry: RetryPolicy;
   readonly snapshotEvery: number;
   readonly mailboxDepthMax: number | undefined;
@@ -80,7 +88,8 @@ export type AnyActor = Actor<string, any, any, any, any>;
  * commands it answers. Everything is checked here, when the module is loaded.
  *
  * @param name Lower case letters, digits and hyphens; the first part of `type/key`.
- * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed.
+ * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed. `invariants`,
+ * too: a record such as `{ "the balance is never below zero": ({ balance }) => balance >= 0 }`, or a list.
  * @throws {TypeError} When a name is malformed, an event has no `evolve`, or a schema is not JSON.
  *
  * @example
@@ -161,6 +170,7 @@ export function actor(
     evolve,
     commands,
     rejections: parts.rejections && new Map(Object.entries(parts.rejections)),
+    invariants: parts.invariants && namedInvariants(name, parts.invariants),
     retry: { ...defaultRetryPolicy, ...parts.retry },
     snapshotEvery: parts.snapshot?.every ?? 100,
     mailboxDepthMax: parts.mailboxDepthMax,

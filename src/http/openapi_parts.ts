@@ -156,7 +156,7 @@ const responses = {
     schema: "Invalid",
   }),
   429: problem("The mailbox or the shard is full.", { retry: true }),
-  500: problem("The handler failed; nothing was recorded."),
+  500: problem("The handler failed, or would have broken an invariant; nothing was recorded."),
   503: problem("The server is stopping, or its store cannot be reached.", { retry: true }),
 };
 

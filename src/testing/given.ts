@@ -20,10 +20,11 @@ export type EventOf<A extends AnyActor> = {
     : never;
 }[keyof EventsOf<A> & string];
 
-/** What `when` takes after the command's name: nothing needs to be given for a command that needs nothing. */
-export type InputArgs<Command> = Command extends CommandDefinition<never, infer Input, infer _Reply>
-  ? Record<never, never> extends z.input<Input> ? [input?: z.input<Input>, options?: WhenOptions]
-  : [input: z.input<Input>, options?: WhenOptions]
+/** What follows a command's name: nothing needs to be given for a command that needs nothing. */
+export type InputArgs<Command, Options = WhenOptions> = Command extends
+  CommandDefinition<never, infer Input, infer _Reply>
+  ? Record<never, never> extends z.input<Input> ? [input?: z.input<Input>, options?: Options]
+  : [input: z.input<Input>, options?: Options]
   : never;
 
 /** The world that a turn sees. */

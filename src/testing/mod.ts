@@ -4,6 +4,16 @@
  *
  * @module
  */
+/** For inputs of your own to `fuzz`: the fast-check that it uses. */
+export { default as fc } from "fast-check";
+export {
+  type CallOf,
+  type CallOptions,
+  checkCommands,
+  CommandError,
+  type CommandsOptions,
+} from "./commands.ts";
+export { fuzz, FuzzError, type FuzzOptions, type FuzzReport } from "./fuzz.ts";
 export { type CommandsOf, type EventOf, Given, given, type InputArgs } from "./given.ts";
 export { Checked, type Expected, type Outcome, type RejectionOf, type ReplyOf, When } from "./when.ts";
 export { seededIds } from "./seeded_ids.ts";

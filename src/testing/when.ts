@@ -6,6 +6,7 @@ import { errorMessage } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import { evolve } from "../runtime/evolve.ts";
 import { Registry } from "../runtime/registry.ts";
+import type { SagaTurnResult } from "../runtime/saga_turn.ts";
 import { runTurn, type Send, type TimerChange, type TurnResult } from "../runtime/turn.ts";
 import { defaultLimits } from "../config.ts";
 import { checkIsJson, type CommandsOf, type EventOf, type WhenOptions } from "./given.ts";
@@ -226,7 +227,7 @@ function checkIsReplayable(
 }
 
 /** A turn may be run again, for another attempt or after a crash: chance and time come through `turn` only. */
-function checkIsRepeatable(first: TurnResult, second: TurnResult): void {
-  const facts = (result: TurnResult) => result.kind === "failed" ? { kind: result.kind } : result;
+export function checkIsRepeatable(first: SagaTurnResult, second: SagaTurnResult): void {
+  const facts = (result: SagaTurnResult) => result.kind === "failed" ? { kind: result.kind } : result;
   assert.deepStrictEqual(facts(second), facts(first), "The same turn run twice gives two results");
 }

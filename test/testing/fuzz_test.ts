@@ -1,4 +1,4 @@
-import { actor, command, event } from "folio";
+import { actor, command } from "folio";
 import {
   type CallOf,
   checkCommands,

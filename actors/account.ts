@@ -19,6 +19,10 @@ export const account = actor("account", {
     "account-closed": z.object({}),
     "insufficient-funds": Balance,
   },
+  invariants: {
+    "the balance is not below zero": ({ balance }) => balance >= 0,
+    "a closed account is not open": ({ open, closed }) => !(open && closed),
+  },
   evolve: {
     Opened: (state, event) => ({ ...state, open: true, owner: event.owner }),
     Deposited: (state, event) => ({ ...state, balance: state.balance + event.amount }),

@@ -40,6 +40,10 @@ export const report = actor("report", {
     Failed: z.object({ error: z.string() }),
   },
   rejections: { "already-running": z.object({ messageId: z.string() }) },
+  invariants: {
+    "what is done has a result, and what has failed an error": ({ status, result, error }) =>
+      (status === "done") === (result !== null) && (status === "failed") === (error !== null),
+  },
   evolve: {
     Requested: (_, { rows, messageId }) => ({
       status: "running" as const,

@@ -32,6 +32,11 @@ export const seat = actor("seat", {
     "unknown-reservation": z.object({}),
     "reservation-ended": z.object({}),
   },
+  invariants: {
+    "the seat costs something": ({ price }) => price > 0,
+    "who has the seat is named, and so is their reservation": ({ holder }) =>
+      holder === null || (holder.by !== "" && holder.reservation !== ""),
+  },
   evolve: {
     Reserved: (state, { reservation, by, price, heldUntil }) => ({
       ...state,

@@ -22,6 +22,7 @@ export { type Clock, systemClock } from "./core/clock.ts";
 export { type Duration, parseDuration } from "./core/duration.ts";
 export { type ErrorCode, FolioError, type Issue } from "./core/errors.ts";
 export { event, type EventDefinition, type RecordedEvent } from "./core/event.ts";
+export { type Invariant, type Invariants } from "./core/invariant.ts";
 export { type Ids } from "./core/ids.ts";
 export { type Log } from "./core/log.ts";
 export {

@@ -275,6 +275,16 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ tests: ["test/runtime/timer_test.ts"] }],
   },
   {
+    name: "invariant-broken-and-recorded",
+    promise: 2,
+    edits: [{
+      file: "src/core/invariant.ts",
+      from: "    throw new InvariantError(actor, name, reason);\n  }\n",
+      to: "    if (reason === actor) throw new InvariantError(actor, name, reason);\n  }\n",
+    }],
+    catches: [{ tests: ["test/runtime/invariant_test.ts"] }],
+  },
+  {
     name: "catch-up-skips",
     promise: 9,
     edits: [{

@@ -30,6 +30,7 @@ export async function findViolations(sim: Simulation, exam: Exam): Promise<strin
   const claim = (holds: boolean, what: string) => {
     if (!holds) found.push(what);
   };
+  for (const error of sim.broken) found.push(error);
   const byActor = Map.groupBy(events, ({ actor }) => actor);
   checkLog(events, byActor, claim);
   checkCalls(exam.history.filter(({ type }) => type === "purse"), events, byActor, claim);

@@ -58,6 +58,7 @@ export function examModules(press: Press) {
     },
     rejections: { "too-little": z.object({ balance: z.int() }), "unwanted": z.object({}) },
     snapshot: { every: 5 },
+    invariants: [({ balance }) => balance >= 0],
     commands: {
       deposit: command(z.object({ amount, times: z.int().min(1).max(5) }), (turn, { amount, times }) => {
         for (let n = 0; n < times; n++) turn.emit("Deposited", { amount });

@@ -3,6 +3,7 @@ import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { type EventDefinition, eventDefinition, type EventSchemas, type PayloadOf } from "./event.ts";
+import { type Invariants, type NamedInvariant, namedInvariants } from "./invariant.ts";
 import { isJson } from "./json.ts";
 import type { AnySaga } from "./saga.ts";
 import type { RejectionSchemas, Turn } from "./turn.ts";
@@ -33,6 +34,11 @@ interface Parts<State, Events extends EventSchemas, Commands> extends ActorOptio
    * before, only slower; a command to such an actor is handled like any other. Without it, events stay.
    */
   readonly archive?: ArchiveOptions<NoInfer<keyof Events & string>>;
+  /**
+   * What is true of every state: a turn that has emitted events and leaves a state of which one is not fails, and
+   * nothing of it is recorded. Clients are told an invariant's name.
+   */
+  readonly invariants?: Invariants<NoInfer<State>>;
 }
 
 /** When an actor's events are archived. */
@@ -78,6 +84,8 @@ export interface Actor<
   readonly commands: ReadonlyMap<string, AnyCommand>;
   /** Undefined where the actor does not declare its rejections. */
   readonly rejections: ReadonlyMap<string, z.ZodType> | undefined;
+  /** Undefined where none are declared. */
+  readonly invariants?: readonly NamedInvariant[] | undefined;
   readonly retry: RetryPolicy;
   readonly snapshotEvery: number;
   readonly mailboxDepthMax: number | undefined;
@@ -102,7 +110,8 @@ export type AnyActor = Actor<string, any, any, any, any>;
  * commands it answers. Everything is checked here, when the module is loaded.
  *
  * @param name Lower case letters, digits and hyphens; the first part of `type/key`.
- * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed.
+ * @param parts See the fields; `rejections` is optional and makes the codes of `turn.reject` typed. `invariants`,
+ * too: a record such as `{ "the balance is never below zero": ({ balance }) => balance >= 0 }`, or a list.
  * @throws {TypeError} When a name or option is malformed, an event has no `evolve`, or a schema is not JSON.
  *
  * @example
@@ -197,6 +206,7 @@ export function actor(
     evolve,
     commands,
     rejections: parts.rejections && new Map(Object.entries(parts.rejections)),
+    invariants: parts.invariants && namedInvariants(name, parts.invariants),
     retry: { ...defaultRetryPolicy, ...parts.retry },
     snapshotEvery: parts.snapshot?.every ?? 100,
     mailboxDepthMax: parts.mailboxDepthMax,

@@ -55,6 +55,8 @@ export interface ErrorFields {
   "overloaded": Record<never, never>;
   "too-many-readers": { readersMax: number };
   "handler-failed": { actor: string };
+  /** `invariant`: the name of the one that a turn would have broken. */
+  "invariant-broken": { actor: string; invariant: string };
   "unknown-projection": { projection: string };
   "unknown-schedule": { schedule: string };
   "unknown-query": { projection: string; query: string };

@@ -168,7 +168,10 @@ const responses = {
     schema: "Invalid",
   }),
   429: problem(429, "The mailbox or the shard is full, or more arrives than can be done.", { retry: true }),
-  500: problem(500, "The handler or the query failed; nothing was recorded."),
+  500: problem(
+    500,
+    "The handler or the query failed, or the turn would have broken an invariant; nothing was recorded.",
+  ),
   503: problem(
     503,
     "The server is stopping, its store cannot be reached, or the answer does not come in time.",

@@ -38,6 +38,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "overloaded": [429, "Overloaded"],
   "shard-full": [429, "Shard is full"],
   "handler-failed": [500, "Handler failed"],
+  "invariant-broken": [500, "Invariant would have been broken"],
   "internal": [500, "Internal error"],
   "query-failed": [500, "Query failed"],
   "projection-behind": [503, "Projection has not caught up yet"],

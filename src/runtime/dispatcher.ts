@@ -8,6 +8,7 @@ import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { turnFailure } from "./pending.ts";
 import type { Recorder } from "./recorder.ts";
 import { rolledBack, SagaTurn, type SagaTurnResult } from "./saga_turn.ts";
 import { runTurn, type TurnInput, type TurnResult, type TurnWorld } from "./turn.ts";
@@ -263,13 +264,7 @@ export class Dispatcher {
       world.observer?.ended?.(message, shard, "failed", error);
       if (isFull(error)) return this.#giveUp(activation, entry, error);
       world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
-      return this.#giveUp(
-        activation,
-        entry,
-        new FolioError("handler-failed", `Handler of ${activation.actor?.name}/${message.command} failed`, {
-          actor: message.actor,
-        }, { cause: error }),
-      );
+      return this.#giveUp(activation, entry, turnFailure(error, message));
     }
     const policy = activation.actor?.retry;
     entry.attempts++;

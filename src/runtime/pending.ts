@@ -1,6 +1,7 @@
 import { FolioError } from "../core/errors.ts";
+import { InvariantError } from "../core/invariant.ts";
 import { canonicalJson } from "../core/json.ts";
-import type { Message, MessageRecord } from "../core/message.ts";
+import { type Message, type MessageRecord, parseActorName } from "../core/message.ts";
 import type { Entry, Waiter } from "./mailbox.ts";
 
 /** The kept messages of a shard from their arrival until their outcome is on disk, by id and actor. */
@@ -68,6 +69,17 @@ export function answerFrom(earlier: MessageRecord, message: Message, waiter: Wai
     const { id, actor } = message;
     waiter.failed(new FolioError("handler-failed", `Message ${id} is a dead letter`, { actor }));
   } else waiter.failed(inProgress(message.id));
+}
+
+/** What a caller who waits is told of a failed turn: not why, which may be nobody else's to know. */
+export function turnFailure(cause: unknown, { actor, command }: Message): FolioError {
+  if (cause instanceof InvariantError) {
+    const { invariant } = cause;
+    const broken = `${actor} would break its invariant "${invariant}"`;
+    return new FolioError("invariant-broken", broken, { actor, invariant }, { cause });
+  }
+  const what = `Handler of ${parseActorName(actor).type}/${command} failed`;
+  return new FolioError("handler-failed", what, { actor }, { cause });
 }
 
 export function inProgress(id: string): FolioError {

@@ -199,7 +199,7 @@ export class Runtime {
    *
    * @throws {FolioError} `unknown-actor-type`, `unknown-command`, `malformed`, `invalid-input`,
    * `version-mismatch`, `message-in-progress`, `message-mismatch`, `mailbox-full`, `shard-full`,
-   * `handler-failed`, `draining`, `not-owner`, `store-unavailable`.
+   * `handler-failed`, `invariant-broken`, `draining`, `not-owner`, `store-unavailable`.
    */
   // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
   async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {

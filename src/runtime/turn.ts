@@ -3,6 +3,7 @@ import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { type Duration, parseDuration } from "../core/duration.ts";
 import type { Ids } from "../core/ids.ts";
+import { checkInvariants } from "../core/invariant.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { EventSchemas } from "../core/event.ts";
 import { invalidKeyReason, type ReplyTo } from "../core/message.ts";
@@ -92,6 +93,9 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
     if (returned instanceof Promise) {
       returned.catch(() => {}); // it has lost its say
       throw new TypeError(`Handler of ${input.command} must be synchronous, but it returned a promise`);
+    }
+    if (actor.invariants && context.events.length > 0) {
+      checkInvariants(`${actor.name}/${context.key}`, actor.invariants, context.state);
     }
     const reply = command.reply ? command.reply.parse(returned) : returned ?? null;
     const replyJson = checkJson("Reply", reply, world.limits.payloadBytesMax);

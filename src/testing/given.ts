@@ -3,9 +3,12 @@ import type { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandDefinition } from "../core/command.ts";
 import type { EventSchema, PayloadOf } from "../core/event.ts";
+import type { AnySaga, SagaInput } from "../core/saga.ts";
 import { deepFreeze } from "../core/json.ts";
 import { evolve } from "../runtime/evolve.ts";
 import type { AnyModule } from "../runtime/registry.ts";
+import { GivenSaga } from "./given_saga.ts";
+import type { SagaOptions } from "./saga_process.ts";
 import { When } from "./when.ts";
 
 type TypesOf<A extends AnyActor> = NonNullable<A["__types"]>;
@@ -20,10 +23,11 @@ export type EventOf<A extends AnyActor> = {
     : never;
 }[keyof EventsOf<A> & string];
 
-/** What `when` takes after the command's name: nothing needs to be given for a command that needs nothing. */
-export type InputArgs<Command> = Command extends CommandDefinition<never, infer Input, infer _Reply>
-  ? Record<never, never> extends z.input<Input> ? [input?: z.input<Input>, options?: WhenOptions]
-  : [input: z.input<Input>, options?: WhenOptions]
+/** What follows a command's name: nothing needs to be given for a command that needs nothing. */
+export type InputArgs<Command, Options = WhenOptions> = Command extends
+  CommandDefinition<never, infer Input, infer _Reply>
+  ? Record<never, never> extends z.input<Input> ? [input?: z.input<Input>, options?: Options]
+  : [input: z.input<Input>, options?: Options]
   : never;
 
 /** The world that a turn sees. */
@@ -63,8 +67,31 @@ export interface WhenOptions {
  *   .then({ rejected: "insufficient-funds", details: { balance: 0 } });
  * ```
  */
-export function given<A extends AnyActor>(actor: A, events: readonly EventOf<A>[]): Given<A> {
-  return new Given(actor, events);
+export function given<A extends AnyActor>(actor: A, events: readonly EventOf<A>[]): Given<A>;
+/**
+ * Begins a test of a saga: it is started with `input`, and its steps are answered one after the other. No store and
+ * no server are needed; its turns are the runtime's, on virtual time, and each of them is run twice from the journal,
+ * so that a `run` which does not do the same again fails.
+ *
+ * @param saga What `saga(...)` has made.
+ *
+ * @example
+ * ```ts
+ * import { given } from "folio/testing";
+ * import { account } from "../../actors/account.ts";
+ * import { transfer } from "../../actors/transfer.ts";
+ *
+ * await given(transfer, { from: "ann", to: "bob", amount: 5 })
+ *   .asks("withdraw", account.ref("ann").withdraw({ amount: 5 }), { replies: { balance: 0 } })
+ *   .asks("deposit", account.ref("bob").deposit({ amount: 5 }), { rejects: "not-open" })
+ *   .undoes("withdraw", account.ref("ann").deposit({ amount: 5 }))
+ *   .fails("not-open");
+ * ```
+ */
+export function given<S extends AnySaga>(saga: S, input: SagaInput<S>, options?: SagaOptions): GivenSaga<S>;
+export function given(module: AnyActor | AnySaga, past: unknown, options?: SagaOptions): unknown {
+  if (module.kind === "saga") return new GivenSaga(module, past, options);
+  return new Given(module, past as readonly EventOf<AnyActor>[]);
 }
 
 /** An actor with a past. */

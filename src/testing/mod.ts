@@ -4,7 +4,25 @@
  *
  * @module
  */
+/** For inputs of your own to `fuzz`: the fast-check that it uses. */
+export { default as fc } from "fast-check";
+export {
+  type CallOf,
+  type CallOptions,
+  checkCommands,
+  CommandError,
+  type CommandsOptions,
+} from "./commands.ts";
+export { fuzz, FuzzError, type FuzzOptions, type FuzzReport } from "./fuzz.ts";
 export { type CommandsOf, type EventOf, Given, given, type InputArgs } from "./given.ts";
+export {
+  type AskAnswer,
+  type ChildAnswer,
+  GivenSaga,
+  type PerformAnswer,
+  type SignalAnswer,
+} from "./given_saga.ts";
+export { type SagaOptions } from "./saga_process.ts";
 export { Checked, type Expected, type Outcome, type RejectionOf, type ReplyOf, When } from "./when.ts";
 export { seededIds } from "./seeded_ids.ts";
 export { type Faults, simulate, SimulatedCrash, Simulation, type SimulationOptions } from "./simulation.ts";

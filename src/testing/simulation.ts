@@ -65,6 +65,8 @@ export class Simulation {
   readonly clock = new VirtualClock();
   /** What has been logged, as `level message`. */
   readonly logged: string[] = [];
+  /** Each invariant that a turn would have broken: the turn's error, once however often it was tried. */
+  readonly broken: string[] = [];
   /** Times that the process has died. */
   crashes = 0;
   readonly #ids: Ids;
@@ -241,7 +243,10 @@ export class Simulation {
       ids: this.#ids,
       limits: this.options.limits,
       log: (level, message, fields) => {
-        if (!life.isOver) this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
+        if (life.isOver) return;
+        this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
+        const error = String(fields?.error);
+        if (error.startsWith("InvariantError: ") && !this.broken.includes(error)) this.broken.push(error);
       },
     });
     // A store that fails while a process starts ends it; another one is started.

@@ -6,6 +6,7 @@ import { errorMessage } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import { evolve } from "../runtime/evolve.ts";
 import { Registry } from "../runtime/registry.ts";
+import type { SagaTurnResult } from "../runtime/saga_turn.ts";
 import { runTurn, type Send, type TimerChange, type TurnResult } from "../runtime/turn.ts";
 import { defaultLimits } from "../config.ts";
 import { checkIsJson, type CommandsOf, type EventOf, type WhenOptions } from "./given.ts";
@@ -55,12 +56,7 @@ export class When<A extends AnyActor, Name extends keyof CommandsOf<A> & string>
     request: { command: Name; input: unknown },
     options: WhenOptions,
   ) {
-    const run = () =>
-      runTurn(actor, { ...before, ...request, key: options.key ?? "key" }, worldOf(actor, options));
-    const result = run();
-    checkIsRepeatable(result, run());
-    if (result.kind === "done") checkIsReplayable(actor, before, result);
-    this.outcome = toOutcome(before, result);
+    this.outcome = toOutcome(before, checkedTurn(actor, before, request, options).result);
   }
 
   /**
@@ -122,9 +118,57 @@ function expectation(expected: Expected<AnyActor>): unknown {
   return !Array.isArray(expected) && "failed" in expected ? { failed: String(expected.failed) } : expected;
 }
 
-function worldOf(actor: AnyActor, options: WhenOptions) {
-  let made = 0;
-  const ids: Ids = { next: () => `id-${++made}`, random: () => options.random ?? 0.5 };
+/** What a turn starts from. */
+interface Before {
+  readonly state: unknown;
+  readonly version: number;
+  /** Ids that turns before it have made. */
+  readonly idsMade?: number;
+}
+
+/** What came of a turn that did nothing which the runtime could not rely on. */
+export interface CheckedTurn {
+  readonly result: TurnResult;
+  /** Ids that it and turns before it have made, the first being `id-1`. */
+  readonly idsMade: number;
+  /** Whether it has asked for chance. */
+  readonly usesChance: boolean;
+}
+
+/**
+ * Runs a command as the runtime does, twice, and checks what the runtime relies on.
+ *
+ * @throws {AssertionError} When the second turn gives something else, or the events do not give the turn's state.
+ */
+export function checkedTurn(
+  actor: AnyActor,
+  before: Before,
+  request: { readonly command: string; readonly input: unknown },
+  options: WhenOptions,
+): CheckedTurn {
+  const run = () => {
+    const chance = { idsMade: before.idsMade ?? 0, usesChance: false };
+    const world = worldOf(actor, options, chance);
+    const { state, version } = before;
+    return {
+      result: runTurn(actor, { state, version, ...request, key: options.key ?? "key" }, world),
+      ...chance,
+    };
+  };
+  const turn = run();
+  checkIsRepeatable(turn.result, run().result);
+  if (turn.result.kind === "done") checkIsReplayable(actor, before, turn.result);
+  return turn;
+}
+
+function worldOf(actor: AnyActor, options: WhenOptions, chance: { idsMade: number; usesChance: boolean }) {
+  const ids: Ids = {
+    next: () => `id-${++chance.idsMade}`,
+    random() {
+      chance.usesChance = true;
+      return options.random ?? 0.5;
+    },
+  };
   const registry = new Registry([actor, ...options.modules ?? []]);
   return {
     now: options.now ?? Date.UTC(2026, 0, 1),
@@ -183,7 +227,7 @@ function checkIsReplayable(
 }
 
 /** A turn may be run again, for another attempt or after a crash: chance and time come through `turn` only. */
-function checkIsRepeatable(first: TurnResult, second: TurnResult): void {
-  const facts = (result: TurnResult) => result.kind === "failed" ? { kind: result.kind } : result;
+export function checkIsRepeatable(first: SagaTurnResult, second: SagaTurnResult): void {
+  const facts = (result: SagaTurnResult) => result.kind === "failed" ? { kind: result.kind } : result;
   assert.deepStrictEqual(facts(second), facts(first), "The same turn run twice gives two results");
 }

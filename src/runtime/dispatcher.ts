@@ -47,7 +47,6 @@ export class Dispatcher {
   #stopped = false;
   #position: number;
   #messageSeq: number;
-  #lastAt: number;
   #durablePosition: number;
   readonly #turnWorld: { -readonly [K in keyof TurnWorld]: TurnWorld[K] };
 
@@ -62,7 +61,6 @@ export class Dispatcher {
     };
     this.#position = this.#durablePosition = head.position;
     this.#messageSeq = head.messageSeq;
-    this.#lastAt = Math.max(head.at, owner.world.clock.now());
   }
 
   /** Position of the newest event on disk. */
@@ -154,8 +152,7 @@ export class Dispatcher {
 
   /** The time, which never goes back, even when the clock does. */
   now(): number {
-    this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());
-    return this.#lastAt;
+    return this.owner.world.clock.now();
   }
 
   #handle(activation: Activation, entry: Entry): void {

@@ -334,7 +334,10 @@ export class ActivityWorker {
       });
     }
     const recorded = isFree ? work.takeBack(entry, waitMs) : work.failed(entry, error, delayMs);
-    if (this.#isTooLate(entry)) return work.expired(entry);
+    if (this.#isTooLate(entry)) {
+      settled(recorded);
+      return work.expired(entry);
+    }
     if (!this.#isStopped) {
       if (activity.isOrdered) this.#lanes.putFirst(job.key, job);
       else this.#offer(job);

@@ -1,5 +1,6 @@
 import { defaultLimits, type Limits } from "./config.ts";
 import { type Database, DatabaseError } from "./store/database.ts";
+import { takeReadDatabase } from "./store/fenced_database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
@@ -49,6 +50,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     if (typeof data === "string" && !isOnServer && data !== ":memory:") folder = holdFolder(data);
     const shardFiles = folder ? shardFilesOf(String(data)) : new Set<string>();
     const isFile = folder !== undefined;
+    const isShared = isOnServer || typeof data === "function";
     const open = async (name: string) => {
       const database = await openDatabase(name, options, folder);
       opened.push(database);
@@ -61,11 +63,13 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
         // Not to be taken for a new one: its actors would begin again from nothing.
         throw new UnusableStoreError(`Cannot use ${data}: ${name} is not there, but other shards are`);
       }
-      stores.push(await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile }));
+      stores.push(
+        await openShardStore(await open(`shard-${shard}`), { name, shard, shards, isFile, isShared }),
+      );
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
-    return { stores, readDatabase, release };
+    return { stores, readDatabase: isShared ? await takeReadDatabase(readDatabase) : readDatabase, release };
   } catch (error) {
     await release();
     throw toUnusable(error, options);

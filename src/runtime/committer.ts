@@ -5,7 +5,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
-import { FencedError, type Head, type ShardEngine } from "../store/engine.ts";
+import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
 import { messageRow } from "../store/messages.ts";
 import type { OutboxRow } from "../store/outbox.ts";
@@ -77,7 +77,9 @@ const RECOVERY_DELAY_MS_MAX = 5_000;
  */
 export class Committer {
   #open = new OpenCommit();
-  #inFlight: { commit: OpenCommit; id: string } | undefined;
+  /** `isEmpty`: it changes nothing, and is only to be confirmed. */
+  #inFlight: { commit: OpenCommit; id: string; isEmpty: boolean } | undefined;
+  #headId: string;
   #flushScheduled = false;
   #index: number;
   #state: "open" | "recovering" | "closed" = "open";
@@ -99,6 +101,7 @@ export class Committer {
     head: Head,
   ) {
     this.#index = head.index;
+    this.#headId = head.id;
     this.#epoch = head.epoch;
   }
 
@@ -109,7 +112,7 @@ export class Committer {
 
   /** Index that the open commit will have. */
   get openIndex(): number {
-    return this.#index + (this.#inFlight ? 2 : 1);
+    return this.#index + (this.#inFlight && !this.#inFlight.isEmpty ? 2 : 1);
   }
 
   /** Index of the newest durable commit. */
@@ -146,6 +149,18 @@ export class Committer {
     });
   }
 
+  /**
+   * Resolves when what is in memory now was so for everybody: where another process may have the shard, it has
+   * not. Rejects when it has.
+   */
+  confirmed(): Promise<void> {
+    if (!this.engine.isShared) return Promise.resolve();
+    return new Promise((durable, lost) => {
+      this.#open.releases.push({ durable, lost });
+      this.flushSoon();
+    });
+  }
+
   /** Resolves when nothing is open or on its way, or when the store does not answer. */
   idle(): Promise<void> {
     if (this.#state !== "open") return Promise.resolve();
@@ -166,9 +181,10 @@ export class Committer {
     if (this.#inFlight || this.#state !== "open") return;
     const commit = this.#open;
     if (!commit.hasRows) {
-      // Nothing to write, and nothing before it on its way: what was waited for is durable already.
       if (commit.releases.length > 0) {
         this.#open = new OpenCommit();
+        if (this.engine.isShared) return this.#confirm(commit);
+        // Nothing to write, and nothing before it on its way: what was waited for is durable already.
         for (const release of commit.releases) release.durable();
       }
       this.#wakeIdle();
@@ -176,9 +192,21 @@ export class Committer {
     }
     this.#open = new OpenCommit();
     const sealed = this.#seal(commit);
-    this.#inFlight = { commit, id: sealed.id };
+    this.#inFlight = { commit, id: sealed.id, isEmpty: false };
     this.world.observer?.committing?.(this.world.shard, commit);
     this.engine.append(this.#index, sealed).then(() => this.#succeeded(), (error) => this.#failed(error));
+  }
+
+  /** What was rejected or only read is told once it is known that nobody else has gone on from there. */
+  #confirm(commit: OpenCommit): void {
+    this.#inFlight = { commit, id: this.#headId, isEmpty: true };
+    this.engine.head().then(
+      ({ epoch }) =>
+        epoch === this.#epoch
+          ? this.#succeeded()
+          : this.#failed(new UnavailableError("The epoch is another")),
+      (error) => this.#failed(error),
+    );
   }
 
   #seal(commit: OpenCommit): Commit {
@@ -203,11 +231,14 @@ export class Committer {
   }
 
   #succeeded(): void {
-    const commit = this.#inFlight?.commit;
-    if (!commit) return;
+    if (!this.#inFlight) return;
+    const { commit, id, isEmpty } = this.#inFlight;
     this.#inFlight = undefined;
-    this.#index++;
-    this.world.observer?.committed?.(this.world.shard, true);
+    if (!isEmpty) {
+      this.#index++;
+      this.#headId = id;
+      this.world.observer?.committed?.(this.world.shard, true);
+    }
     this.owner.committed(commit.events, commit.outbox.length);
     const { releases } = commit;
     const first = releases.length < HALVED_FROM ? releases.length : Math.ceil(releases.length / 2);
@@ -225,7 +256,7 @@ export class Committer {
     if (error instanceof FencedError) return this.#fence();
     this.#state = "recovering";
     this.#wakeIdle();
-    const head = await this.#recover();
+    const head = await this.#recover(lost);
     if (!this.#isRecovering()) return; // closed meanwhile
     if (!head) return this.#fence();
     this.#epoch = head.epoch;
@@ -254,12 +285,17 @@ export class Committer {
   }
 
   /** Asks where the shard is until there is an answer; undefined when it is another's, or this is closed. */
-  async #recover(): Promise<Head | undefined> {
+  async #recover({ commit, id }: { commit: OpenCommit; id: string }): Promise<Head | undefined> {
+    const index = this.#index + 1;
     for (let delayMs = RECOVERY_DELAY_MS; this.#isRecovering();) {
       try {
-        return await this.engine.recover();
+        return await this.engine.recover({ index, id });
       } catch (error) {
-        if (error instanceof FencedError) return undefined;
+        if (error instanceof FencedError) {
+          // It was there before the other holder came, and those who wait for it are told so.
+          if (error.hasLanded) { for (const release of commit.releases.splice(0)) release.durable(); }
+          return undefined;
+        }
         await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));
         delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MS_MAX);
       }
@@ -276,8 +312,9 @@ export class Committer {
 
   #loseAll(error: FolioError): void {
     const inFlight = this.#inFlight?.commit;
+    const isEmpty = this.#inFlight?.isEmpty;
     this.#inFlight = undefined;
-    if (inFlight) this.world.observer?.committed?.(this.world.shard, false);
+    if (inFlight && !isEmpty) this.world.observer?.committed?.(this.world.shard, false);
     for (const release of inFlight?.releases ?? []) release.lost(error);
     this.#loseOpen(error);
     this.#wakeIdle();

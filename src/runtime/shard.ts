@@ -1,5 +1,5 @@
 import type { Limits } from "../config.ts";
-import type { Clock } from "../core/clock.ts";
+import type { SteadyClock } from "../core/clock.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { Journal } from "../core/journal.ts";
@@ -32,7 +32,7 @@ import { Work } from "./work.ts";
 
 /** What all shards of a process share. */
 export interface World {
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly ids: Ids;
   readonly limits: Limits;
   readonly log: Log;
@@ -166,6 +166,7 @@ export class Shard {
    */
   static async start(store: ShardStore, world: World): Promise<Shard> {
     const head = await store.engine.acquire();
+    world.clock.atLeast(head.at);
     const shard = new Shard(store, world, head, await countOutbox(store.database));
     await shard.#loadPending();
     // What was pending has had its turns meanwhile, whose commit may have been lost or fenced.
@@ -272,6 +273,7 @@ export class Shard {
       throw new FolioError("handler-failed", errorMessage(loadError), { actor }, { cause: loadError });
     }
     if (dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
+    else await this.#committer.confirmed();
     return seen;
   }
 

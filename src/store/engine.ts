@@ -20,6 +20,11 @@ export interface Head {
 /** Another holder has taken the shard over: nothing was written, and nothing will be. */
 export class FencedError extends Error {
   override readonly name = "FencedError";
+
+  /** @param hasLanded Of `recover`: whether the commit that was asked about is on disk all the same. */
+  constructor(message: string, options?: ErrorOptions, readonly hasLanded = false) {
+    super(message, options);
+  }
 }
 
 /** The store did not answer as it should. Whether the commit was written is not known. */
@@ -29,6 +34,8 @@ export class UnavailableError extends Error {
 
 /** One shard's durable order of commits. */
 export interface ShardEngine {
+  /** Whether another process may take the shard while this one holds it: then what is in memory may be old. */
+  readonly isShared: boolean;
   /** Takes the shard: from now on every earlier holder is fenced. */
   acquire(): Promise<Head>;
   /** Where the shard is now, whoever holds it. */
@@ -37,9 +44,10 @@ export interface ShardEngine {
    * After an unknown outcome: takes a new epoch if the shard is still ours, so that a commit that is still on
    * its way somewhere cannot land any more, and tells where the shard is. Safe to repeat.
    *
+   * @param lost The commit whose outcome is unknown.
    * @throws {FencedError} When another holder has taken it.
    */
-  recover(): Promise<Head>;
+  recover(lost?: Pick<Commit, "index" | "id">): Promise<Head>;
   /**
    * Adds a commit behind index `expected`, and applies it to the shard's database.
    *
@@ -72,6 +80,10 @@ function unavailable(cause: unknown): UnavailableError {
 
 const commitsPerRead = 64;
 
+function commitIdQuery(index: number) {
+  return { sql: `SELECT id FROM commits WHERE idx = ?`, args: [index] };
+}
+
 /** The engine of one machine: the shard's own libSQL database keeps the order and holds the result. */
 export class LocalEngine implements ShardEngine {
   readonly #database: Database;
@@ -81,7 +93,7 @@ export class LocalEngine implements ShardEngine {
   #epoch = 0;
   #appended = Promise.withResolvers<void>();
 
-  constructor(database: Database) {
+  constructor(database: Database, readonly isShared = false) {
     this.#database = database;
   }
 
@@ -97,8 +109,8 @@ export class LocalEngine implements ShardEngine {
     return this.#took(headOf(rows?.[0]));
   }
 
-  async recover(): Promise<Head> {
-    const [, rows, holders] = await this.#database.batch([
+  async recover(lost?: Pick<Commit, "index" | "id">): Promise<Head> {
+    const [, rows, holders, ids] = await this.#database.batch([
       {
         sql: `UPDATE meta SET value = value + 1
           WHERE key = 'epoch' AND ? = (SELECT value FROM meta WHERE key = 'holder')`,
@@ -106,8 +118,15 @@ export class LocalEngine implements ShardEngine {
       },
       { sql: headQuery },
       { sql: `SELECT value FROM meta WHERE key = 'holder'` },
+      commitIdQuery(lost?.index ?? 0),
     ], "write");
-    if (holders?.[0]?.[0] !== this.#holder) throw new FencedError("Another holder has taken the shard");
+    if (holders?.[0]?.[0] !== this.#holder) {
+      throw new FencedError(
+        "Another holder has taken the shard",
+        {},
+        lost !== undefined && ids?.[0]?.[0] === lost.id,
+      );
+    }
     return this.#took(headOf(rows?.[0]));
   }
 
@@ -149,15 +168,16 @@ export class LocalEngine implements ShardEngine {
     let head: Head;
     let holder: SqlValue | undefined;
     try {
-      const [heads, holders] = await this.#database.batch([
+      const [heads, holders, ids] = await this.#database.batch([
         { sql: headQuery },
         { sql: `SELECT value FROM meta WHERE key = 'holder'` },
+        commitIdQuery(commit.index),
       ], "read");
+      if (ids?.[0]?.[0] === commit.id) return;
       [head, holder] = [headOf(heads?.[0]), holders?.[0]?.[0]];
     } catch (error) {
       throw unavailable(error);
     }
-    if (head.index === commit.index && head.id === commit.id) return;
     if (holder === this.#holder && head.epoch > this.#epoch) throw unavailable(cause);
     throw new FencedError(
       `Commit ${commit.index} of epoch ${commit.epoch} is not the next one: another holder has gone on`,

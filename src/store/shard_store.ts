@@ -31,11 +31,12 @@ async function prepare(database: Database, synchronous: "FULL" | "NORMAL"): Prom
 /**
  * Opens one shard of a store of `shards`, setting it up if it is new.
  *
+ * @param options `isShared`: another process may take it while this one holds it.
  * @throws {UnusableStoreError} When the database is not that shard.
  */
 export async function openShardStore(
   database: Database,
-  options: { name: string; shard: number; shards: number; isFile: boolean },
+  options: { name: string; shard: number; shards: number; isFile: boolean; isShared?: boolean },
 ): Promise<ShardStore> {
   const { name, shard, shards } = options;
   await migrate(database, name, { application: "folio", kind: "shard", shard, shards }, shardMigrations);
@@ -43,7 +44,7 @@ export async function openShardStore(
   if (options.isFile) await prepare(database, "FULL");
   return {
     shard,
-    engine: new LocalEngine(database),
+    engine: new LocalEngine(database, options.isShared),
     database,
     async close() {
       if (options.isFile) await database.execute({ sql: "PRAGMA wal_checkpoint(TRUNCATE)" });

@@ -101,6 +101,22 @@ describe.each(databaseKinds)("the engine on a database $kind", (kind) => {
     expect(await engine.append(1, commitOf(2, { epoch: 3 }))).toBe(2);
   });
 
+  // Would catch a caller who is told that another process has the shard, and whose command was done.
+  test("tells a holder that was overtaken whether the commit it asks about is there", async () => {
+    const { engine, database } = await openEngine();
+    const { id } = commitOf(1);
+    await engine.append(0, commitOf(1));
+    const other = new LocalEngine(database);
+    const { epoch } = await other.acquire();
+    await other.append(1, { ...commitOf(2), epoch });
+    await expect(engine.recover({ index: 1, id })).rejects.toMatchObject({ hasLanded: true });
+    await expect(engine.recover({ index: 1, id: "other" })).rejects.toMatchObject({ hasLanded: false });
+    await expect(engine.recover({ index: 3, id })).rejects.toMatchObject({ hasLanded: false });
+    await expect(engine.recover()).rejects.toMatchObject({ hasLanded: false });
+    // The same commit once more: it is there already.
+    expect(await engine.append(0, commitOf(1))).toBe(1);
+  });
+
   // Would catch two processes that take the shard from each other for ever.
   test("does not give a shard back to a holder that recovers after another has taken it", async () => {
     const { engine, database } = await openEngine();

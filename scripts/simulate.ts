@@ -1,63 +1,67 @@
 /**
- * Runs the real engine under seeds: clients, faults, crashes, all on virtual time. Holds what they saw against
- * the log, and prints each seed that breaks a promise, made as small as it goes.
+ * Runs the real engine under seeds: clients, faults, crashes, processes that overtake each other, clocks that are
+ * set, all on virtual time. Holds what the clients saw against the log, and prints each seed that breaks a promise,
+ * made as small as it goes.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { exam, shrink } from "./simulate/exam.ts";
+import { Tally } from "./simulate/tally.ts";
+import { runSeeds } from "./simulate/workers.ts";
 
-const usage = `Usage: deno task simulate [--seeds 200] [--seed N [--calls N] [--clients N] [--trace]]
+const usage = `Usage: deno task simulate [--seeds 1000] [--seed N [--calls N] [--clients N] [--trace]]
 
-  --seeds    so many seeds, from --from (chosen by the time unless given)
-  --seed     one seed only; --trace prints the log that it leaves`;
+  --seeds     so many seeds, from --from (chosen by the time unless given)
+  --workers   so many at a time (one a core)
+  --seed      one seed only; --trace prints the log that it leaves`;
 
-if (import.meta.main) {
+/** Failing seeds that are made as small as they go. */
+const SHRUNK_MAX = 5;
+
+if (import.meta.main) Deno.exit(await main());
+
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      seeds: { type: "string", default: "200" },
+      seeds: { type: "string", default: "1000" },
       from: { type: "string" },
+      workers: { type: "string", default: String(navigator.hardwareConcurrency) },
       seed: { type: "string" },
-      calls: { type: "string", default: "12" },
-      clients: { type: "string", default: "3" },
+      calls: { type: "string" },
+      clients: { type: "string" },
       trace: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) {
     console.log(usage);
-    Deno.exit(0);
+    return 0;
   }
-  const size = { calls: Number(values.calls), clients: Number(values.clients) };
-  const first = Number(values.seed ?? values.from ?? Date.now() % 1_000_000_000);
-  const count = values.seed === undefined ? Number(values.seeds) : 1;
-  const numbers = [first, count, size.calls, size.clients];
-  if (!numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) {
+  const numberOf = (text: string | undefined) => text === undefined ? undefined : Number(text);
+  const size = { calls: numberOf(values.calls), clients: numberOf(values.clients) };
+  const from = Number(values.seed ?? values.from ?? Date.now() % 1_000_000_000);
+  const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+  const workers = Number(values.workers);
+  const numbers = [from, seeds, workers, size.calls ?? 0, size.clients ?? 0];
+  if (!numbers.every((number) => Number.isSafeInteger(number) && number >= 0) || workers === 0) {
     console.error(`Cannot run: seeds and counts are whole numbers\n\n${usage}`);
-    Deno.exit(2);
+    return 2;
   }
-  const startedAt = performance.now();
-  const sums = { crashes: 0, calls: 0, events: 0 };
-  const failed: number[] = [];
-  for (let seed = first; seed < first + count; seed++) {
-    const result = await exam({ seed, ...size });
-    sums.crashes += result.crashes;
-    sums.calls += result.calls;
-    sums.events += result.events;
+  const tally = new Tally((seed, violations) =>
+    console.log(`Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}\n`)
+  );
+  if (values.seed !== undefined) {
+    const result = await exam({ seed: from, ...size });
     if (values.trace) console.log(result.trace);
-    if (result.violations.length === 0) continue;
-    failed.push(seed);
-    const small = values.seed === undefined ? await shrink({ seed, ...size }) : { seed, ...size };
-    const { violations } = await exam(small);
-    console.log(`Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}`);
+    tally.add(result);
+  } else await runSeeds({ from, seeds, workers, ...size }, (result) => tally.add(result));
+  for (const { seed, calls, clients } of tally.failed.slice(0, SHRUNK_MAX)) {
+    const small = values.seed === undefined ? await shrink({ seed, calls, clients }) : { calls, clients };
     console.log(
-      `  Again: deno task simulate --seed ${seed} --calls ${small.calls} --clients ${small.clients} --trace\n`,
+      `Again: deno task simulate --seed ${seed} --calls ${small.calls} --clients ${small.clients} --trace`,
     );
   }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  console.log(
-    `${count} seeds from ${first}: ${sums.calls} calls, ${sums.events} events, ${sums.crashes} crashes; ` +
-      `${failed.length} failed. ${Math.round(count / seconds * 60)} seeds a minute.`,
-  );
-  Deno.exit(failed.length > 0 ? 1 : 0);
+  console.log(tally.summary(from));
+  return tally.failed.length > 0 ? 1 : 0;
 }

@@ -24,13 +24,13 @@ export const outsideMutants: readonly Mutant[] = [
       from: "    else await this.#committer.confirmed();\n",
       to: "",
     }],
-    catches: [{ seeds: 400 }, { tests: [takeover] }],
+    catches: [{ seeds: 60 }, { tests: [takeover] }],
   },
   {
     name: "confirmed-by-any-epoch",
     promise: 1,
     edits: [{ file: committer, from: "epoch === this.#epoch\n", to: "epoch > 0\n" }],
-    catches: [{ seeds: 400 }, { tests: [takeover] }],
+    catches: [{ seeds: 60 }, { tests: [takeover] }],
   },
   {
     name: "refused-though-on-disk",

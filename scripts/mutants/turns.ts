@@ -177,7 +177,7 @@ export const turnMutants: readonly Mutant[] = [
       from: `if (this.#state === "open" || this.#state === "starting") this.#state`,
       to: `if (this.#state === "open") this.#state`,
     }],
-    catches: [{ seeds: 400 }],
+    catches: [{ seeds: 300 }],
   },
   {
     name: "time-goes-back",

@@ -1,5 +1,6 @@
 import { defaultLimits, type Limits } from "./config.ts";
 import { type Database, DatabaseError } from "./store/database.ts";
+import { takeReadDatabase } from "./store/fenced_database.ts";
 import { type HeldFolder, holdFolder } from "./store/folder.ts";
 import { openLibsqlDatabase } from "./store/libsql_database.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
@@ -59,6 +60,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     if (typeof data === "string" && !isOnServer && data !== ":memory:") folder = holdFolder(data);
     const shardFiles = folder ? shardFilesOf(String(data)) : new Set<string>();
     const isFile = folder !== undefined;
+    const isShared = isOnServer || typeof data === "function";
     const open = async (name: string, archiveUrl?: string) => {
       const database = await openDatabase(name, options, folder, archiveUrl);
       opened.push(database);
@@ -74,11 +76,13 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
       const archiveUrl = folder && await setUpArchive(folder, { ...options, name, shard, shards });
       const database = await open(`shard-${shard}`, archiveUrl);
       const hasArchive = archiveUrl !== undefined;
-      stores.push(await openShardStore(database, { name, shard, shards, isFile, chain, hasArchive }));
+      stores.push(
+        await openShardStore(database, { name, shard, shards, isFile, isShared, chain, hasArchive }),
+      );
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
-    return { stores, readDatabase, release };
+    return { stores, readDatabase: isShared ? await takeReadDatabase(readDatabase) : readDatabase, release };
   } catch (error) {
     await release();
     throw toUnusable(error, options);

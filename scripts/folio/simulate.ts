@@ -1,69 +1,85 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { exam, type ExamOptions, shrink } from "../simulate/exam.ts";
+import { Tally } from "../simulate/tally.ts";
+import { runSeeds } from "../simulate/workers.ts";
 import { FoundWrongError, UsageError } from "../support/errors.ts";
 import { ProgressBar } from "../support/progress_bar.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { jsonOption, wholeFrom0, wholeFrom1 } from "./options.ts";
 import { examples } from "./wording.ts";
 
+/** Failing seeds that are made as small as they go. */
+const SHRUNK_MAX = 5;
+
 /** Runs the real engine under seeds. */
 export function simulate(terminal: Terminal) {
   return new Command("simulate")
     .description(
-      "Runs the real engine under seeds: clients, faults and crashes, all on virtual time. Holds what they saw against " +
-        "the log, and prints each seed that breaks a promise, made as small as it goes. Exit code 1 if there is one.",
+      "Runs the real engine under seeds: clients, faults, crashes, processes that overtake each other, clocks that are " +
+        "set, all on virtual time. Holds what the clients saw against the log, and prints each seed that breaks a " +
+        "promise, made as small as it goes. Exit code 1 if there is one.",
     )
-    .addOption(new Option("--seeds <n>", "so many seeds").argParser(wholeFrom1).default(200))
+    .addOption(new Option("--seeds <n>", "so many seeds").argParser(wholeFrom1).default(1_000))
     .addOption(
       new Option("--from <seed>", "the first of them; chosen by the time unless given").argParser(wholeFrom0),
     )
     .addOption(new Option("--seed <seed>", "this seed only").argParser(wholeFrom0))
-    .addOption(new Option("--calls <n>", "of each client").argParser(wholeFrom1).default(12))
-    .addOption(new Option("--clients <n>", "at the same time").argParser(wholeFrom1).default(3))
+    .addOption(
+      new Option("--calls <n>", "of each client; chosen by the seed unless given").argParser(wholeFrom1),
+    )
+    .addOption(
+      new Option("--clients <n>", "at the same time; chosen by the seed unless given").argParser(wholeFrom1),
+    )
+    .addOption(
+      new Option("--workers <n>", "seeds at a time; one a core unless given").argParser(wholeFrom1)
+        .default(navigator.hardwareConcurrency, "one a core"),
+    )
     .option("--trace", "prints the log that the --seed leaves")
     .addOption(jsonOption("a line of JSON for each seed that fails, and one for all of them"))
     .addHelpText(
       "after",
       examples("simulate", "simulate --seeds 2000 --from 1", "simulate --seed 17 --trace"),
     )
-    .action(async ({ seeds, from, seed, calls, clients, trace, json }) => {
+    .action(async ({ seeds, from, seed, calls, clients, workers, trace, json }) => {
       if (seed !== undefined && from !== undefined) {
         throw new UsageError("Cannot run: give --seed or --from, not both");
       }
       if (trace && seed === undefined) throw new UsageError("Cannot run: --trace is of one --seed");
       const first = seed ?? from ?? Date.now() % 1_000_000_000;
-      const count = seed === undefined ? seeds : 1;
-      const startedAt = performance.now();
-      const sums = { crashes: 0, calls: 0, events: 0 };
-      let failed = 0;
-      using bar = new ProgressBar(terminal, "Simulating", "seeds");
-      for (let done = 0; done < count; done++) {
-        if (count > 1) bar.update(done, count);
-        const options = { seed: first + done, calls, clients };
-        const result = await exam(options);
-        for (const what of ["crashes", "calls", "events"] as const) sums[what] += result[what];
-        if (trace) bar.print(result.trace);
-        if (result.violations.length === 0) continue;
-        failed++;
-        bar.print(await told(seed === undefined ? await shrink(options) : options, json === true));
+      const tally = new Tally();
+      if (seed === undefined) {
+        using bar = new ProgressBar(terminal, "Simulating", "seeds");
+        let done = 0;
+        await runSeeds({ from: first, seeds, workers, calls, clients }, (result) => {
+          tally.add(result);
+          bar.update(++done, seeds);
+        });
+        bar.finish();
+      } else {
+        const result = await exam({ seed, calls, clients });
+        if (trace) terminal.print(result.trace);
+        tally.add(result);
       }
-      bar.finish();
-      const perMinute = Math.round(count / ((performance.now() - startedAt) / 60_000));
-      terminal.print(
-        json
-          ? JSON.stringify({ seeds: count, first, ...sums, failed, perMinute })
-          : `${count} seeds from ${first}: ${sums.calls} calls, ${sums.events} events, ${sums.crashes} crashes; ` +
-            `${failed} failed. ${perMinute} seeds a minute.`,
-      );
-      if (failed > 0) throw new FoundWrongError();
+      for (const failed of tally.failed.slice(0, SHRUNK_MAX)) {
+        terminal.print(await told(seed === undefined ? await shrink(failed) : failed, json === true));
+      }
+      for (const { seed, violations } of tally.failed.slice(SHRUNK_MAX)) {
+        terminal.print(json ? JSON.stringify({ seed, violations }) : breach(seed, violations));
+      }
+      terminal.print(json ? JSON.stringify(tally.sums(first)) : tally.summary(first));
+      if (tally.failed.length > 0) throw new FoundWrongError();
     });
 }
 
 /** What a seed breaks, made small, and how to see it again. */
 async function told(small: ExamOptions, isJson: boolean): Promise<string> {
-  const { violations } = await exam(small);
   const { seed, calls, clients } = small;
+  const { violations } = await exam({ seed, calls, clients });
   if (isJson) return JSON.stringify({ seed, calls, clients, violations });
-  return `Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}\n` +
+  return `${breach(seed, violations)}\n` +
     `  Again: deno task simulate --seed ${seed} --calls ${calls} --clients ${clients} --trace\n`;
+}
+
+function breach(seed: number, violations: readonly string[]): string {
+  return `Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}`;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { activity, actor, command, projection, query, reactor, saga } from "../../src/mod.ts";
+import { activity, actor, command, projection, query, reactor, saga, schedule } from "../../src/mod.ts";
 
 const amount = z.int().positive();
 const Payment = z.object({ to: z.string(), n: z.int(), amount });
@@ -18,6 +18,7 @@ export function examModules(press: Press) {
     input: z.object({ sheet: z.string() }),
     output: z.object({ sheet: z.string() }),
     retry: { attemptsMax: 8 },
+    timeout: "15s",
     run: ({ sheet }) => {
       press.sheets.set(sheet, (press.sheets.get(sheet) ?? 0) + 1);
       return Promise.resolve({ sheet });
@@ -146,6 +147,20 @@ export function examModules(press: Press) {
     },
   });
 
+  const bell = actor("bell", {
+    initialState: () => ({ count: 0 }),
+    events: { Chimed: z.object({}) },
+    evolve: { Chimed: (state) => ({ count: state.count + 1 }) },
+    commands: { chime: command(z.object({}), (turn) => turn.emit("Chimed", {})) },
+  });
+
+  const minutely = schedule(
+    "minutely",
+    { cron: "* * * * *", misfire: "run-once" },
+    bell.ref("minute").chime({}),
+  );
+  const hourly = schedule("hourly", { cron: "0 * * * *", misfire: "catch-up" }, bell.ref("hour").chime({}));
+
   const auditor = reactor("auditor", {
     from: [purse],
     startFrom: "beginning",
@@ -178,7 +193,11 @@ export function examModules(press: Press) {
     },
   });
 
-  return { purse, audit, modules: [purse, audit, auditor, totals, print, move] as const };
+  return {
+    purse,
+    audit,
+    modules: [purse, audit, auditor, bell, minutely, hourly, totals, print, move] as const,
+  };
 }
 
 function changed(state: { balance: number; version: number }, by: number) {

@@ -258,10 +258,15 @@ function checkOptions(name: string, options: ActorOptions): void {
   check("retry.jitter", options.retry?.jitter, (value) => value >= 0 && value <= 1);
 }
 
+/** Schemas that have been found to describe JSON: those of Folio's own actors come again with every runtime. */
+const found = { input: new WeakSet<z.ZodType>(), output: new WeakSet<z.ZodType>() };
+
 /** Refuses dates, big integers, maps and the like, which would not survive being stored. */
 export function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): void {
+  if (found[io].has(schema)) return;
   try {
     z.toJSONSchema(schema, { io });
+    found[io].add(schema);
   } catch (error) {
     throw new TypeError(`Cannot define ${what}: its schema must describe JSON`, { cause: error });
   }

@@ -54,5 +54,7 @@ function recordFailure(
     });
   }
   const recorded = isFree ? work.takeBack(entry, waitMs) : work.failed(entry, error, delayMs);
-  return isTooLate(job, runtime.clock.now()) ? work.expired(entry) : recorded;
+  if (!isTooLate(job, runtime.clock.now())) return recorded;
+  recorded.catch(() => {}); // lost with the end that follows, which is told
+  return work.expired(entry);
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/clock.ts";
+import { type Clock, RECHECK_MS } from "../core/clock.ts";
 import type { Work } from "../runtime/work.ts";
 import type { Job } from "./attempt.ts";
 
@@ -11,7 +11,8 @@ export class JobTimers {
   set(job: Job, at: number, callback: () => void): void {
     this.#cancels.set(
       job,
-      this.clock.after(at - this.clock.now(), () => {
+      this.clock.after(Math.min(at - this.clock.now(), RECHECK_MS), () => {
+        if (this.clock.now() < at) return this.set(job, at, callback);
         this.#cancels.delete(job);
         callback();
       }),

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/clock.ts";
+import { type Clock, RECHECK_MS } from "../core/clock.ts";
 import { Queue } from "../runtime/mailbox.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
@@ -147,7 +147,7 @@ export class Lanes<Job> {
 
   #wait(lane: Lane<Job>, waitMs: number): void {
     if (waitMs === Infinity || this.#isStopped) return;
-    lane.cancelAlarm = this.clock.after(waitMs, () => {
+    lane.cancelAlarm = this.clock.after(Math.min(waitMs, RECHECK_MS), () => {
       this.#offer(lane);
       this.ready();
     });

@@ -6,7 +6,7 @@ import type { Limits } from "../config.ts";
 import type { ArchivedRow } from "../store/archive.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
-import { FencedError, type Head, type ShardEngine } from "../store/engine.ts";
+import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
 import { messageRow } from "../store/messages.ts";
 import type { OutboxRow } from "../store/outbox.ts";
@@ -51,6 +51,8 @@ class OpenCommit {
 interface Sent {
   readonly commit: OpenCommit;
   readonly id: string;
+  /** It changes nothing, and is only to be confirmed; its id is that of the one before it. */
+  readonly isEmpty: boolean;
   /** Undefined until the engine has answered. */
   answer?: { readonly error?: unknown };
 }
@@ -96,6 +98,7 @@ export class Committer {
   #open = new OpenCommit();
   /** Oldest first. */
   #inFlight: Sent[] = [];
+  #headId: string;
   #flushScheduled = false;
   #index: number;
   #state: "open" | "recovering" | "closed" = "open";
@@ -117,6 +120,7 @@ export class Committer {
     head: Head,
   ) {
     this.#index = head.index;
+    this.#headId = head.id;
     this.#epoch = head.epoch;
   }
 
@@ -127,7 +131,9 @@ export class Committer {
 
   /** Index that the open commit will have. */
   get openIndex(): number {
-    return this.#index + this.#inFlight.length + 1;
+    let index = this.#index + 1;
+    for (const { isEmpty } of this.#inFlight) if (!isEmpty) index++;
+    return index;
   }
 
   /** Index of the newest durable commit. */
@@ -158,6 +164,18 @@ export class Committer {
   /** Resolves when all that has joined so far is durable; rejects when it is lost. */
   flushed(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
+    return new Promise((durable, lost) => {
+      this.#open.releases.push({ durable, lost });
+      this.flushSoon();
+    });
+  }
+
+  /**
+   * Resolves when what is in memory now was so for everybody: where another process may have the shard, it has
+   * not. Rejects when it has.
+   */
+  confirmed(): Promise<void> {
+    if (!this.engine.isShared) return Promise.resolve();
     return new Promise((durable, lost) => {
       this.#open.releases.push({ durable, lost });
       this.flushSoon();
@@ -197,9 +215,10 @@ export class Committer {
     const commit = this.#open;
     if (!commit.hasRows) {
       if (this.#inFlight.length > 0) return;
-      // Nothing to write, and nothing before it on its way: what was waited for is durable already.
       if (commit.releases.length > 0) {
         this.#open = new OpenCommit();
+        if (this.engine.isShared) return this.#confirm(commit);
+        // Nothing to write, and nothing before it on its way: what was waited for is durable already.
         for (const release of commit.releases) release.durable();
       }
       this.#wakeIdle();
@@ -208,7 +227,7 @@ export class Committer {
     const wasFull = this.isFull;
     const sealed = this.#seal(commit);
     this.#open = new OpenCommit();
-    const sent: Sent = { commit, id: sealed.id };
+    const sent: Sent = { commit, id: sealed.id, isEmpty: false };
     this.#inFlight.push(sent);
     this.world.observer?.committing?.(this.world.shard, commit);
     this.engine.append(sealed.index - 1, sealed).then(
@@ -216,6 +235,18 @@ export class Committer {
       (error) => this.#answered(sent, { error }),
     );
     if (wasFull) this.owner.ready();
+  }
+
+  /** What was rejected or only read is told once it is known that nobody else has gone on from there. */
+  #confirm(commit: OpenCommit): void {
+    const sent: Sent = { commit, id: this.#headId, isEmpty: true };
+    this.#inFlight.push(sent);
+    const isOurs = ({ epoch }: Head) => epoch === this.#epoch;
+    this.engine.head().then(
+      (head) =>
+        this.#answered(sent, isOurs(head) ? {} : { error: new UnavailableError("The epoch is another") }),
+      (error) => this.#answered(sent, { error }),
+    );
   }
 
   #seal(commit: OpenCommit): Commit {
@@ -263,12 +294,20 @@ export class Committer {
 
   /** The oldest commit on its way is durable. @returns Who is to be told. */
   #takeDurable(): readonly Release[] {
-    const commit = this.#inFlight.shift()?.commit;
-    if (!commit) return [];
-    this.#index++;
-    this.world.observer?.committed?.(this.world.shard, true);
+    const sent = this.#inFlight.shift();
+    if (!sent) return [];
+    const { commit, id, isEmpty } = sent;
+    if (!isEmpty) {
+      this.#index++;
+      this.#headId = id;
+      this.world.observer?.committed?.(this.world.shard, true);
+    }
     this.owner.committed(commit.events, commit.outbox.length);
     return commit.releases;
+  }
+
+  #releaseDurable(): void {
+    for (const release of this.#takeDurable()) release.durable();
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -280,9 +319,7 @@ export class Committer {
     if (!head) return this.#fence();
     this.#epoch = head.epoch;
     const durable = this.#inFlight.findIndex(({ id }) => id === head.id) + 1;
-    for (let count = 0; count < durable; count++) {
-      for (const release of this.#takeDurable()) release.durable();
-    }
+    for (let count = 0; count < durable; count++) this.#releaseDurable();
     if (this.#inFlight.length > 0) {
       const why = error instanceof Error ? error.message : error;
       const { shard } = this.world;
@@ -301,11 +338,17 @@ export class Committer {
 
   /** Asks where the shard is until there is an answer; undefined when it is another's, or this is closed. */
   async #recover(): Promise<Head | undefined> {
+    const lost = this.#inFlight.filter(({ isEmpty }) => !isEmpty)
+      .map(({ id }, place) => ({ index: this.#index + 1 + place, id }));
     for (let delayMs = RECOVERY_DELAY_MS; this.#isRecovering();) {
       try {
-        return await this.engine.recover();
+        return await this.engine.recover(lost);
       } catch (error) {
-        if (error instanceof FencedError) return undefined;
+        if (error instanceof FencedError) {
+          // They were there before the other holder came, and those who wait for them are told so.
+          for (let count = 0; count < error.landed; count++) this.#releaseDurable();
+          return undefined;
+        }
         await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));
         delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MS_MAX);
       }
@@ -321,8 +364,8 @@ export class Committer {
   }
 
   #loseAll(error: FolioError): void {
-    for (const { commit } of this.#inFlight.splice(0)) {
-      this.world.observer?.committed?.(this.world.shard, false);
+    for (const { commit, isEmpty } of this.#inFlight.splice(0)) {
+      if (!isEmpty) this.world.observer?.committed?.(this.world.shard, false);
       for (const release of commit.releases) release.lost(error);
     }
     this.#loseOpen(error);

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/clock.ts";
+import { type Clock, RECHECK_MS } from "../core/clock.ts";
 
 /** Place in the order of what falls due: time, then order among those of one time. */
 export interface DueKey {
@@ -103,7 +103,8 @@ export class DueWindow<T> {
     const delayMs = this.#nextAt === -Infinity
       ? RETRY_DELAY_MS
       : this.#nextAt - this.windowMs / 2 - this.clock.now();
-    this.#cancelWindow = this.clock.after(delayMs, async () => {
+    this.#cancelWindow = this.clock.after(Math.min(delayMs, RECHECK_MS), async () => {
+      if (this.#nextAt - this.windowMs / 2 > this.clock.now()) return this.start();
       try {
         await this.runOnce();
       } catch (error) {
@@ -178,7 +179,7 @@ export class DueWindow<T> {
     if (soonest >= this.#timerAt) return;
     this.#cancelTimer();
     this.#timerAt = soonest;
-    this.#cancelTimer = this.clock.after(soonest - this.clock.now(), () => {
+    this.#cancelTimer = this.clock.after(Math.min(soonest - this.clock.now(), RECHECK_MS), () => {
       this.#timerAt = Infinity;
       const now = this.clock.now();
       while (this.#heap.length > 0) {

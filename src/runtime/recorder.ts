@@ -40,13 +40,11 @@ export class Recorder {
   /** Of the newest event, on disk or not. */
   position: number;
   #messageSeq: number;
-  #lastAt: number;
   #durablePosition: number;
 
   constructor(private readonly owner: RecorderOwner, head: Head) {
     this.position = this.#durablePosition = head.position;
     this.#messageSeq = head.messageSeq;
-    this.#lastAt = Math.max(head.at, owner.world.clock.now());
   }
 
   /** Goes on from a head, after a commit was lost. */
@@ -67,8 +65,7 @@ export class Recorder {
 
   /** The time, which never goes back, even when the clock does. */
   now(): number {
-    this.#lastAt = Math.max(this.#lastAt, this.owner.world.clock.now());
-    return this.#lastAt;
+    return this.owner.world.clock.now();
   }
 
   /** Lets a message's row be written, or written again, with the open commit. */

@@ -1,5 +1,5 @@
 import { defaultLimits, type Limits } from "../config.ts";
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, SteadyClock, systemClock } from "../core/clock.ts";
 import type { CommandRequest } from "../core/command.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
@@ -108,7 +108,7 @@ export class Runtime {
 
   /** Takes the shards over and loads their mailboxes. */
   static async start(options: RuntimeOptions): Promise<Runtime> {
-    const clock = options.clock ?? systemClock;
+    const clock = new SteadyClock(options.clock ?? systemClock);
     const world: World = {
       clock,
       ids: options.ids ?? createIds(clock),
@@ -369,6 +369,10 @@ export class Runtime {
           name: "messageId",
         },
       );
+    }
+    for (const name of ["deliverAt", "expiresAt"] as const) {
+      if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
+      throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
     }
     const now = this.clock.now();
     const id = messageId ?? this.#ids.next();

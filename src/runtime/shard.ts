@@ -172,6 +172,7 @@ export class Shard {
    */
   static async start(store: ShardStore, world: World): Promise<Shard> {
     const head = await store.engine.acquire();
+    world.clock.atLeast(head.at);
     const shard = new Shard(store, world, head, await countOutbox(store.database));
     await shard.#loadPending();
     // What was pending has had its turns meanwhile, whose commit may have been lost or fenced.
@@ -278,6 +279,7 @@ export class Shard {
       throw new FolioError("handler-failed", errorMessage(loadError), { actor }, { cause: loadError });
     }
     if (dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
+    else await this.#committer.confirmed();
     return seen;
   }
 

@@ -1,5 +1,5 @@
 import type { Limits } from "../config.ts";
-import type { Clock } from "../core/clock.ts";
+import type { SteadyClock } from "../core/clock.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
@@ -7,7 +7,7 @@ import type { Registry } from "./registry.ts";
 
 /** What all shards of a process share. */
 export interface World {
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly ids: Ids;
   readonly limits: Limits;
   readonly log: Log;

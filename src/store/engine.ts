@@ -21,6 +21,11 @@ export interface Head {
 /** Another holder has taken the shard over: nothing was written, and nothing will be. */
 export class FencedError extends Error {
   override readonly name = "FencedError";
+
+  /** @param landed Of `recover`: how many of the commits that were asked about are on disk all the same. */
+  constructor(message: string, options?: ErrorOptions, readonly landed = 0) {
+    super(message, options);
+  }
 }
 
 /** The store did not answer as it should. Whether the commit was written is not known. */
@@ -30,6 +35,8 @@ export class UnavailableError extends Error {
 
 /** One shard's durable order of commits. */
 export interface ShardEngine {
+  /** Whether another process may take the shard while this one holds it: then what is in memory may be old. */
+  readonly isShared: boolean;
   /** Takes the shard: from now on every earlier holder is fenced. */
   acquire(): Promise<Head>;
   /** Where the shard is now, whoever holds it. */
@@ -38,9 +45,10 @@ export interface ShardEngine {
    * After an unknown outcome: takes a new epoch if the shard is still ours, so that a commit that is still on
    * its way somewhere cannot land any more, and tells where the shard is. Safe to repeat.
    *
+   * @param lost The commits whose outcomes are unknown, in their order.
    * @throws {FencedError} When another holder has taken it.
    */
-  recover(): Promise<Head>;
+  recover(lost?: readonly Pick<Commit, "index" | "id">[]): Promise<Head>;
   /**
    * Adds a commit behind index `expected`, and applies it to the shard's database. May be called before the
    * one before it has resolved: commits are taken in the order of the calls.
@@ -87,10 +95,19 @@ export class LocalEngine implements ShardEngine {
   /** Where the hash chain is after the commit of an index. */
   #chain: { readonly index: number; readonly head: ChainHead } = { index: -1, head: noChain };
 
-  /** @param options `chain`: whether commits go on with the hash chain over the log (false). */
-  constructor(database: Database, options: { readonly chain?: boolean | undefined } = {}) {
+  readonly isShared: boolean;
+
+  /**
+   * @param options `chain`: whether commits go on with the hash chain over the log (false). `isShared`: whether
+   * another process may take the shard while this one holds it (false).
+   */
+  constructor(
+    database: Database,
+    options: { readonly chain?: boolean | undefined; readonly isShared?: boolean | undefined } = {},
+  ) {
     this.#database = database;
     this.#isChained = options.chain ?? false;
+    this.isShared = options.isShared ?? false;
   }
 
   async acquire(): Promise<Head> {
@@ -105,8 +122,8 @@ export class LocalEngine implements ShardEngine {
     return this.#took(rows?.[0]);
   }
 
-  async recover(): Promise<Head> {
-    const [, rows, holders] = await this.#database.batch([
+  async recover(lost: readonly Pick<Commit, "index" | "id">[] = []): Promise<Head> {
+    const [, rows, holders, ids] = await this.#database.batch([
       {
         sql: `UPDATE meta SET value = value + 1
           WHERE key = 'epoch' AND ? = (SELECT value FROM meta WHERE key = 'holder')`,
@@ -114,8 +131,17 @@ export class LocalEngine implements ShardEngine {
       },
       { sql: headQuery },
       { sql: `SELECT value FROM meta WHERE key = 'holder'` },
+      {
+        sql: `SELECT idx, id FROM commits WHERE idx >= ? ORDER BY idx LIMIT ?`,
+        args: [lost[0]?.index ?? 0, lost.length],
+      },
     ], "write");
-    if (holders?.[0]?.[0] !== this.#holder) throw new FencedError("Another holder has taken the shard");
+    if (holders?.[0]?.[0] !== this.#holder) {
+      const landed = lost.filter(({ index, id }) =>
+        ids?.some(([idx, other]) => idx === index && other === id)
+      );
+      throw new FencedError("Another holder has taken the shard", {}, landed.length);
+    }
     return this.#took(rows?.[0]);
   }
 

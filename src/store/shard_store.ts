@@ -38,6 +38,8 @@ export interface ShardOptions {
   readonly shard: number;
   readonly shards: number;
   readonly isFile: boolean;
+  /** Whether another process may take it while this one holds it (false). */
+  readonly isShared?: boolean | undefined;
   /** Whether its log goes on with its hash chain (false). */
   readonly chain?: boolean | undefined;
   /** Whether the database has been opened with an archive (false). */
@@ -46,6 +48,7 @@ export interface ShardOptions {
 
 /**
  * Opens one shard of a store of `shards`, setting it up if it is new.
+ *
  * @throws {UnusableStoreError} When the database is not that shard, or lacks what was archived.
  */
 export async function openShardStore(

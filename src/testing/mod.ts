@@ -25,5 +25,8 @@ export {
 export { type SagaOptions } from "./saga_process.ts";
 export { Checked, type Expected, type Outcome, type RejectionOf, type ReplyOf, When } from "./when.ts";
 export { seededIds } from "./seeded_ids.ts";
-export { type Faults, simulate, SimulatedCrash, Simulation, type SimulationOptions } from "./simulation.ts";
+export { DiskPool } from "./simulated_disk.ts";
+export { type FaultCounts, type Faults } from "./simulated_faults.ts";
+export { SimulatedCrash } from "./simulated_process.ts";
+export { simulate, Simulation, type SimulationOptions } from "./simulation.ts";
 export { VirtualClock } from "./virtual_clock.ts";

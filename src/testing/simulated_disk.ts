@@ -1,12 +1,21 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, DatabaseError, type Row, type Statement } from "../store/database.ts";
 import { openFileDatabase } from "../store/file_database.ts";
+import type { SimulatedProcess } from "./simulated_process.ts";
 
 /**
  * What happens to a write: `ok`; `lost`: it fails and changes nothing; `unanswered`: it is done, but its answer is
- * an error; `crash-before` and `crash-after`: the process dies before it, or after it and before its answer.
+ * an error; `crash-before` and `crash-after`: the process dies before it, or after it and before its answer;
+ * `pause-before` and `pause-after`: likewise, it is stopped there, and another one takes over.
  */
-export type DiskFault = "ok" | "lost" | "unanswered" | "crash-before" | "crash-after";
+export type DiskFault =
+  | "ok"
+  | "lost"
+  | "unanswered"
+  | "crash-before"
+  | "crash-after"
+  | "pause-before"
+  | "pause-after";
 
 /** What a process sees of disks, and what goes wrong there. */
 export interface DiskWorld {
@@ -15,34 +24,50 @@ export interface DiskWorld {
   fault(): DiskFault;
   /** How long a request takes, in milliseconds; 0 for no time at all. */
   delayMs(): number;
+  /** Whether a process dies while a write is on its way, which is done all the same. */
+  isLate(): boolean;
+  /** How long that takes. */
+  lateMs(): number;
   /** The process dies. */
   crash(): void;
+  /** The process is stopped, to go on later; another one takes over meanwhile. */
+  pause(): void;
 }
 
 /** A database in memory that outlives the processes that use it. */
 export class SimulatedDisk {
   readonly #database = openFileDatabase("file::memory:");
 
-  /** The disk as one process sees it; once `isOver`, it answers nothing any more. */
-  connect(world: DiskWorld, life: { readonly isOver: boolean }): Database {
+  /** The disk as one process sees it; once that is over, it is answered nothing any more. */
+  connect(world: DiskWorld, process: SimulatedProcess): Database {
     let previous: Promise<unknown> = Promise.resolve();
-    const request = <T>(work: () => Promise<T>): Promise<T> => {
-      const answer = previous.then(() => carryOut(work));
+    const request = <T>(mode: "read" | "write", work: () => Promise<T>): Promise<T> => {
+      const answer = previous.then(() => carryOut(mode, work));
       previous = answer.catch(() => {});
       return answer;
     };
-    const carryOut = async <T>(work: () => Promise<T>): Promise<T> => {
-      const delayMs = world.delayMs();
+    const carryOut = async <T>(mode: "read" | "write", work: () => Promise<T>): Promise<T> => {
+      const isLate = mode === "write" && !process.isOver && world.isLate();
+      if (isLate) world.crash();
+      const delayMs = isLate ? world.lateMs() : world.delayMs();
+      // On its way it is not the process's any more: that may be paused or dead when it arrives.
       if (delayMs > 0) await new Promise<void>((resolve) => world.clock.after(delayMs, resolve));
-      if (life.isOver) return await never();
-      const result = await work();
-      return life.isOver ? await never() : result;
+      if (process.isOver && !isLate) return await never();
+      const [outcome] = await Promise.allSettled([work()]);
+      if (process.isOver) return await never();
+      if (process.isPaused) await process.running();
+      if (outcome.status === "rejected") throw outcome.reason;
+      return outcome.value;
     };
     return {
-      execute: (statement) => request(() => this.#database.execute(statement)),
+      execute: (statement) => request("read", () => this.#database.execute(statement)),
       batch: (statements, mode) =>
-        request(() =>
-          mode === "read" ? this.#database.batch(statements, mode) : this.#write(statements, world)
+        request(
+          mode,
+          () =>
+            mode === "read"
+              ? this.#database.batch(statements, mode)
+              : this.#write(statements, world, process),
         ),
       close: () => Promise.resolve(),
     };
@@ -53,20 +78,60 @@ export class SimulatedDisk {
     return this.#database.execute(statement);
   }
 
-  async #write(statements: readonly Statement[], world: DiskWorld): Promise<Row[][]> {
-    const fault = world.fault();
-    if (fault === "crash-before") {
-      world.crash();
-      return await never();
+  /** Makes it as it was when its schema had been made, whatever was done to it since. */
+  async recycle(): Promise<void> {
+    const tables = await this.look({
+      sql: `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`,
+    });
+    const names = tables.map(([name]) => String(name));
+    const meta = names.find((name) => name === "meta" || name === "read_meta");
+    const rest = names.filter((name) => name !== meta).map((name) => ({
+      // A projection's table has the number of its generation behind two lines.
+      sql: name.includes("__") ? `DROP TABLE "${name}"` : `DELETE FROM "${name}"`,
+    }));
+    if (!meta) return;
+    await this.#database.batch([
+      ...rest,
+      { sql: `UPDATE ${meta} SET value = 0 WHERE key = 'epoch'` },
+      { sql: `DELETE FROM ${meta} WHERE key = 'holder'` },
+    ], "write");
+  }
+
+  async #write(
+    statements: readonly Statement[],
+    world: DiskWorld,
+    process: SimulatedProcess,
+  ): Promise<Row[][]> {
+    const fault = process.isOver ? "ok" : world.fault();
+    if (fault === "crash-before" || fault === "pause-before") {
+      if (fault === "crash-before") world.crash();
+      else world.pause();
+      await process.running();
     }
     if (fault === "lost") throw new DatabaseError("write was lost, as planned", "SQLITE_IOERR");
     const rows = await this.#database.batch(statements, "write");
-    if (fault === "crash-after") {
-      world.crash();
-      return await never();
-    }
+    if (fault === "crash-after") world.crash();
+    if (fault === "pause-after") world.pause();
     if (fault === "unanswered") throw new DatabaseError("answer was lost, as planned", "SQLITE_IOERR");
     return rows;
+  }
+}
+
+/**
+ * Disks for one simulation after the other: to make one, with its schema and its statements, takes longer than
+ * much of what is tried on it.
+ */
+export class DiskPool {
+  readonly #free = new Map<string, SimulatedDisk[]>();
+
+  /** @param kind What it is for: only what was given back as the same comes back. */
+  take(kind: string): SimulatedDisk {
+    return this.#free.get(kind)?.pop() ?? new SimulatedDisk();
+  }
+
+  async giveBack(kind: string, disk: SimulatedDisk): Promise<void> {
+    await disk.recycle();
+    this.#free.set(kind, [...this.#free.get(kind) ?? [], disk]);
   }
 }
 

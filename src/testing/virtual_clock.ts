@@ -24,7 +24,10 @@ interface Timer {
  * ```
  */
 export class VirtualClock implements Clock {
-  #now: number;
+  /** Time that has passed, beginning with the first `now`; callbacks go by it. */
+  #passed: number;
+  /** How far the clock was set off from it. */
+  #offset = 0;
   #made = 0;
   /** Callbacks that wait for what goes on to come to rest. */
   #soon = 0;
@@ -34,7 +37,7 @@ export class VirtualClock implements Clock {
 
   /** @param start Milliseconds since the Unix epoch (2026-01-01). */
   constructor(start: number = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
+    this.#passed = start;
   }
 
   /** Callbacks that wait for their time. */
@@ -43,11 +46,15 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#passed + this.#offset;
+  }
+
+  elapsed(): number {
+    return this.#passed;
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const timer = { at: this.#now + Math.max(delayMs, 0), order: ++this.#made, callback };
+    const timer = { at: this.#passed + Math.max(Math.ceil(delayMs), 0), order: ++this.#made, callback };
     this.#push(timer);
     this.#waiting.add(timer);
     return () => this.#waiting.delete(timer);
@@ -72,14 +79,14 @@ export class VirtualClock implements Clock {
     if (byMs === undefined || !(byMs >= 0)) {
       throw new TypeError(`Cannot advance: not a length of time, ${by}`);
     }
-    const end = this.#now + byMs;
+    const end = this.#passed + byMs;
     await this.settle();
     for (let due = this.#popBy(end); due; due = this.#popBy(end)) {
-      this.#now = Math.max(this.#now, due.at);
+      this.#passed = Math.max(this.#passed, due.at);
       due.callback();
       await this.settle();
     }
-    this.#now = Math.max(this.#now, end);
+    this.#passed = Math.max(this.#passed, end);
   }
 
   /** Goes on to the next callback and runs it. @returns False where there is none. */
@@ -87,15 +94,25 @@ export class VirtualClock implements Clock {
     await this.settle();
     const next = this.#popBy(Infinity);
     if (!next) return false;
-    this.#now = Math.max(this.#now, next.at);
+    this.#passed = Math.max(this.#passed, next.at);
     next.callback();
     await this.settle();
     return true;
   }
 
-  /** Moves the clock without running anything, also back: what a correction of a real clock does. */
+  /**
+   * Moves the clock without running anything. Forward, that much time passes, as for a machine that was asleep: what
+   * falls due meanwhile runs when time goes on. Back, the clock is set, and no time passes.
+   */
   set(now: number): void {
-    this.#now = now;
+    const by = now - this.now();
+    if (by > 0) this.#passed += by;
+    else this.#offset += by;
+  }
+
+  /** Sets the clock so far off from the time that has passed, either way: callbacks keep their delays. */
+  setOff(offMs: number): void {
+    this.#offset = offMs;
   }
 
   /** Resolves when all that needs only promises has come to rest. Time does not pass. */

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { systemClock } from "../../src/core/clock.ts";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { SteadyClock, systemClock } from "../../src/core/clock.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -69,4 +70,68 @@ test("soon comes once all that needs only promises has come to rest, also from w
     seen.push(`after ${round}`);
   }
   expect(seen).toEqual(["a", "after a", "b", "after b", "c", "after c"]);
+});
+
+/** A clock whose time and whose passing are set by hand. */
+function handClock() {
+  const hand = { time: 1_000_000, passed: 0 };
+  const clock = {
+    now: () => hand.time,
+    elapsed: () => hand.passed,
+    after: () => () => {},
+    soon: () => {},
+  };
+  return { hand, steady: new SteadyClock(clock) };
+}
+
+describe("a steady clock", () => {
+  test("goes with its clock, and forward with it at once", () => {
+    const { hand, steady } = handClock();
+    hand.time += 5;
+    expect(steady.now()).toBe(1_000_005);
+    hand.time += DAY_MS;
+    expect(steady.now()).toBe(1_000_005 + DAY_MS);
+  });
+
+  // Would catch one that stands still until the clock has caught up: what is due in a second waits for an hour.
+  test("goes on at half its speed when its clock is set back, until that has caught up", () => {
+    const { hand, steady } = handClock();
+    hand.time -= 3_600_000;
+    expect(steady.now()).toBe(1_000_000);
+    const pass = (ms: number) => {
+      hand.time += ms;
+      hand.passed += ms;
+      return steady.now();
+    };
+    expect(pass(1_000)).toBe(1_000_500);
+    expect(pass(1)).toBe(1_000_500);
+    expect(pass(1)).toBe(1_000_501);
+    expect(pass(7_200_000 - 1_002)).toBe(1_000_000 + 3_600_000);
+    expect(pass(1_000)).toBe(1_000_000 + 3_601_000);
+  });
+
+  test("never goes back, however its clock is set", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: -DAY_MS, max: DAY_MS }), fc.nat(DAY_MS))), (steps) => {
+        const { hand, steady } = handClock();
+        let last = steady.now();
+        for (const [set, passes] of steps) {
+          hand.time += set + passes;
+          hand.passed += passes;
+          const now = steady.now();
+          expect(now).toBeGreaterThanOrEqual(Math.max(last, hand.time));
+          expect(Number.isInteger(now)).toBe(true);
+          last = now;
+        }
+      }),
+    );
+  });
+
+  test("is not before a time that somebody has recorded", () => {
+    const { hand, steady } = handClock();
+    steady.atLeast(1_000_600);
+    expect(steady.now()).toBe(1_000_600);
+    hand.time += 700;
+    expect(steady.now()).toBe(1_000_700);
+  });
 });

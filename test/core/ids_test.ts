@@ -11,6 +11,7 @@ function standingClock(now: number): Clock & { time: number } {
     now() {
       return this.time;
     },
+    elapsed: () => 0,
     after: () => () => {},
     soon: () => {},
   };

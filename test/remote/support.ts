@@ -18,6 +18,7 @@ export function fastClock(): Clock {
   const start = Date.UTC(2026, 0, 1);
   return {
     now: () => start + Math.floor((performance.now() - begun) * 50),
+    elapsed: () => (performance.now() - begun) * 50,
     after: (delayMs, callback) => systemClock.after(delayMs / 50, callback),
     soon: (callback) => systemClock.soon(callback),
   };

@@ -111,6 +111,27 @@ describe.each(databaseKinds)("the engine on a database $kind", (kind) => {
     expect(await engine.append(1, commitOf(2, { epoch: 3 }))).toBe(2);
   });
 
+  // Would catch a caller who is told that another process has the shard, and whose command was done.
+  test("tells a holder that was overtaken whether the commit it asks about is there", async () => {
+    const { engine, database } = await openEngine();
+    const { id } = commitOf(1);
+    await engine.append(0, commitOf(1));
+    const other = new LocalEngine(database);
+    const { epoch } = await other.acquire();
+    await other.append(1, { ...commitOf(2), epoch });
+    const landed = async (...lost: { index: number; id: string }[]) => {
+      const error: unknown = await engine.recover(lost).catch((error) => error);
+      return error instanceof FencedError ? error.landed : undefined;
+    };
+    expect(await landed({ index: 1, id })).toBe(1);
+    expect(await landed({ index: 1, id: "other" })).toBe(0);
+    expect(await landed({ index: 3, id })).toBe(0);
+    expect(await landed({ index: 1, id }, { index: 2, id: "mine" })).toBe(1);
+    expect(await landed()).toBe(0);
+    // The same commit once more: it is there already.
+    expect(await engine.append(0, commitOf(1))).toBe(1);
+  });
+
   // Would catch two processes that take the shard from each other for ever.
   test("does not give a shard back to a holder that recovers after another has taken it", async () => {
     const { engine, database } = await openEngine();

@@ -9,6 +9,7 @@ export type Fault = "ok" | "before" | "after" | "fenced";
 
 /** An engine that fails, hangs and dies when it is told to. */
 export class FaultyEngine implements ShardEngine {
+  readonly isShared = false;
   /** What has been written, oldest first. */
   readonly written: Commit[] = [];
   /** Appends that were asked for, written or not. */

@@ -121,6 +121,7 @@ export class World {
     const life = this.#life = { isOver: false };
     const clock: Clock = {
       now: () => this.clock.now(),
+      elapsed: () => this.clock.elapsed(),
       after: (delayMs, callback) => this.clock.after(delayMs, () => life.isOver || callback()),
       soon: (callback) => this.clock.soon(() => life.isOver || callback()),
     };

@@ -1,0 +1,98 @@
+import type { RecordedEvent } from "../../src/mod.ts";
+import type { Call } from "./client.ts";
+import { balanceOf, type Claim, type Streams } from "./log.ts";
+
+/** What clients were told of purses, by whichever process, against the one log that there is. */
+export function checkCalls(
+  history: readonly Call[],
+  events: readonly RecordedEvent[],
+  byActor: Streams,
+  claim: Claim,
+): void {
+  const byMessage = Map.groupBy(events, ({ messageId }) => messageId);
+  const byCorrelation = Map.groupBy(events, ({ correlationId }) => correlationId);
+  for (const call of history) {
+    const actor = `purse/${call.request.key}`;
+    const own = (byCorrelation.get(call.id) ?? byMessage.get(call.id) ?? [])
+      .filter((event) => event.actor === actor && isDirect(call, event));
+    if (call.kind === "ask") checkAsked(call, own, byActor.get(actor) ?? [], claim);
+    if (call.seen) {
+      const { state, version } = call.seen;
+      const wanted = JSON.stringify({
+        balance: balanceOf((byActor.get(actor) ?? []).slice(0, version)),
+        version,
+      });
+      claim(JSON.stringify(state) === wanted, `linearizable: ${call.id} read ${JSON.stringify(state)}`);
+    }
+  }
+  checkOrder(history, claim);
+}
+
+/** Events that a call of this kind records when it is done. */
+function eventsOf({ request: { command, input } }: Call): number {
+  return command === "look" ? 0 : command === "deposit" ? (input as { times: number }).times : 1;
+}
+
+function checkAsked(
+  call: Call,
+  own: readonly RecordedEvent[],
+  stream: readonly RecordedEvent[],
+  claim: Claim,
+): void {
+  const { id, result, errors, expiresAt = Infinity } = call;
+  const all = eventsOf(call);
+  claim(
+    own.length === 0 || own.length === all,
+    `2 one transaction: ${id} left ${own.length} of ${all} events`,
+  );
+  claim(own.every(({ at }) => at < expiresAt), `${id} was handled after it had expired`);
+  if (!result) {
+    // A process that dies says nothing; what any other says is so.
+    const isRefused = errors.every((code) => code === "not-owner" || code === "store-unavailable");
+    claim(!isRefused || own.length === 0, `1 single writer: ${id} was refused as ${errors}, and was handled`);
+    return;
+  }
+  if (!result.ok) {
+    return claim(own.length === 0, `2 one transaction: ${id} was rejected, but recorded something`);
+  }
+  claim(
+    own.length === all,
+    `3 acknowledged means durable: of ${id} there are ${own.length} events, not ${all}`,
+  );
+  const balance = balanceOf(stream.slice(0, result.version));
+  const reply = result.reply as { balance: number; version: number };
+  claim(reply.balance === balance, `linearizable: ${id} saw ${reply.balance}, its version has ${balance}`);
+  claim(reply.version === result.version, `linearizable: ${id} saw version ${reply.version}`);
+  claim(
+    all === 0 || own.at(-1)?.version === result.version,
+    `1 single writer: ${id} is not what it was told`,
+  );
+}
+
+/** What ended before another began comes before it, whichever processes have answered them. */
+function checkOrder(history: readonly Call[], claim: Claim): void {
+  const answered = history.flatMap(({ id, request, startedAt, endedAt, result, seen }) => {
+    const version = result?.version ?? seen?.version;
+    return version === undefined || endedAt === undefined
+      ? []
+      : [{ id, key: request.key, startedAt, endedAt, version }];
+  });
+  for (const first of answered) {
+    for (const second of answered) {
+      if (first.key !== second.key || first.endedAt >= second.startedAt) continue;
+      claim(
+        first.version <= second.version,
+        `1 single writer: ${second.id} saw version ${second.version}, after ${first.id} had seen ${first.version}`,
+      );
+    }
+  }
+}
+
+/** Whether an event is the call's own, and not of what it has led to. */
+function isDirect(call: Call, event: RecordedEvent): boolean {
+  const own: Record<string, string> = {
+    ...{ deposit: "Deposited", withdraw: "Withdrawn", pay: "Paid", remind: "Reminded" },
+    ...{ drop: "Dropped", print: "Asked" },
+  };
+  return own[call.request.command] === event.type;
+}

@@ -29,7 +29,11 @@ export const outsideMutants: readonly Mutant[] = [
   {
     name: "confirmed-by-any-epoch",
     promise: 1,
-    edits: [{ file: committer, from: "epoch === this.#epoch\n", to: "epoch > 0\n" }],
+    edits: [{
+      file: committer,
+      from: "({ epoch }: Head) => epoch === this.#epoch;",
+      to: "({ epoch }: Head) => epoch > 0;",
+    }],
     catches: [{ seeds: 60 }, { tests: [takeover] }],
   },
   {
@@ -37,8 +41,8 @@ export const outsideMutants: readonly Mutant[] = [
     promise: 1,
     edits: [{
       file: "src/store/engine.ts",
-      from: "lost !== undefined && ids?.[0]?.[0] === lost.id",
-      to: "false",
+      from: "{}, landed.length);",
+      to: "{}, 0);",
     }],
     catches: [{ tests: ["test/store/engine_test.ts"] }],
   },

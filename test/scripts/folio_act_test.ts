@@ -204,17 +204,17 @@ class Screen extends Writable {
 test("long work draws a bar on standard error, where that is a terminal, and lines stand above it", async () => {
   const screen = new Screen();
   const progress = { columns: 80, afterMs: 0, write: (text: string) => void screen.write(text) };
-  const seeds = ["simulate", "--seeds", "2", "--from", "1", "--calls", "1", "--clients", "1"];
-  const { out } = await folio(seeds, { progress });
-  expect(screen.text).toMatch(/Simulating =+-* \d+ %, 1 of 2 seeds, /);
-  expect(screen.text.trimEnd()).toMatch(/100 %, 2 of 2 seeds, \S+ s to go\S*$/);
-  expect(out).toMatch(/^2 seeds from 1: \d+ turns, /);
-  expect((await folio(seeds)).err).toBe("");
-  expect(lines(await folio([...seeds, "--json"]))).toMatchObject([{
-    seeds: 2,
-    first: 1,
-    failed: 0,
-  }]);
+  const { runtime, data } = await openOffice();
+  for (const id of ["x", "y"]) await runtime.sagas.start("nap", id, {});
+  const check = ["sagas", "check", "--data", data, ...MODULES_ARGS];
+  expect(await folio(check, { progress })).toEqual({
+    code: 0,
+    out: "2 running instances fit the code\n",
+    err: "",
+  });
+  expect(screen.text).toMatch(/Replaying -+ 0 %, 0 of 2 instances, /);
+  expect(screen.text.trimEnd()).toMatch(/100 %, 2 of 2 instances, \S+ s to go\S*$/);
+  expect((await folio(check)).err).toBe("");
 
   const order: string[] = [];
   const terminal = {
@@ -235,6 +235,17 @@ test("long work draws a bar on standard error, where that is a terminal, and lin
   expect(order.join("").slice(order.join("").indexOf("a line"))).toContain("Copying");
 });
 
+test("one seed of the simulation is told as text and as JSON", async () => {
+  const seed = ["simulate", "--seed", "1", "--calls", "1", "--clients", "1"];
+  expect((await folio(seed)).out).toMatch(/^1 seeds from 1: 1 calls, .* 0 failed\./);
+  expect(lines(await folio([...seed, "--json"]))).toMatchObject([{
+    seeds: 1,
+    first: 1,
+    calls: 1,
+    failed: 0,
+  }]);
+});
+
 test("what a bench has measured is a table for people, and objects for machines", () => {
   const table = ["Rates", ["", "rate"], [["bare", "1,000"], ["Folio", "10"]], "A note.\nMore."] as const;
   expect(tableText(...table)).toBe(
@@ -245,4 +256,12 @@ test("what a bench has measured is a table for people, and objects for machines"
     rows: [{ what: "bare", rate: "1,000" }, { what: "Folio", rate: "10" }],
     note: "A note.\nMore.",
   });
+});
+
+test("simulate runs seeds on threads of their own, and sums them up", async () => {
+  const seeds = ["simulate", "--seeds", "2", "--from", "1", "--workers", "1"];
+  expect((await folio(seeds)).out).toMatch(
+    /^2 seeds from 1: \d+ turns, \d+ events, \d+ faults; 0 failed\.\n/,
+  );
+  expect(lines(await folio([...seeds, "--json"]))).toMatchObject([{ seeds: 2, first: 1, failed: 0 }]);
 });

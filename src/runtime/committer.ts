@@ -66,7 +66,7 @@ export interface CommitterOwner {
   /** Another holder has the shard. */
   fenced(error: FolioError): void;
   /** Commits are lost: the shard's memory no longer agrees with its disk, and must be loaded again. */
-  lost(head: Head): Promise<void>;
+  lost(head: Head, why: string): Promise<void>;
 }
 
 /**
@@ -79,6 +79,8 @@ const HALVED_FROM = 64;
 const IN_FLIGHT_MAX = 2;
 /** Turns from which on a commit is sent behind another. Fewer would rather wait: each commit has its price. */
 const FOLLOWS_FROM = 16;
+/** Losses in a row from which on the shard waits before it goes on: what is refused may be refused for good. */
+const LOSSES_AT_ONCE = 3;
 const RECOVERY_DELAY_MS = 100;
 const RECOVERY_DELAY_MS_MAX = 5_000;
 
@@ -99,6 +101,8 @@ export class Committer {
   /** Oldest first. */
   #inFlight: Sent[] = [];
   #headId: string;
+  /** Times that commits were lost since one was durable. */
+  #losses = 0;
   #flushScheduled = false;
   #index: number;
   #state: "open" | "recovering" | "closed" = "open";
@@ -298,6 +302,7 @@ export class Committer {
     if (!sent) return [];
     const { commit, id, isEmpty } = sent;
     if (!isEmpty) {
+      this.#losses = 0;
       this.#index++;
       this.#headId = id;
       this.world.observer?.committed?.(this.world.shard, true);
@@ -321,15 +326,25 @@ export class Committer {
     const durable = this.#inFlight.findIndex(({ id }) => id === head.id) + 1;
     for (let count = 0; count < durable; count++) this.#releaseDurable();
     if (this.#inFlight.length > 0) {
-      const why = error instanceof Error ? error.message : error;
+      const why = error instanceof Error ? error.message : String(error);
       const { shard } = this.world;
       this.#loseAll(new FolioError("store-unavailable", `Store failed: ${why}`, { shard }, { cause: error }));
-      await this.owner.lost(head);
+      await this.owner.lost(head, why);
+      await this.#pause();
     }
     if (!this.#isRecovering()) return;
     this.#state = "open";
     this.#flush();
     this.owner.ready();
+  }
+
+  /** After so many losses, longer each time. */
+  #pause(): Promise<void> {
+    const delayMs = RECOVERY_DELAY_MS * 2 ** (++this.#losses - LOSSES_AT_ONCE - 1);
+    if (this.#losses <= LOSSES_AT_ONCE || !this.#isRecovering()) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.world.clock.after(Math.min(delayMs, RECOVERY_DELAY_MS_MAX), resolve);
+    });
   }
 
   #isRecovering(): boolean {

@@ -106,7 +106,7 @@ export class Shard {
           this.#dispatcher.run();
         },
         fenced: (error) => this.#stopServing("fenced", error),
-        lost: (newHead) => this.#reload(newHead),
+        lost: (newHead, why) => this.#reload(newHead, why),
       },
       { ...world, shard: this.number, now: () => this.#recorder.now() },
       head,
@@ -542,7 +542,7 @@ export class Shard {
     this.#depth = 0;
   }
 
-  async #reload(head: Head): Promise<void> {
+  async #reload(head: Head, why: string): Promise<void> {
     if (this.#state === "open" || this.#state === "starting") this.#state = "recovering";
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
@@ -561,7 +561,7 @@ export class Shard {
       }
     }
     if (this.#state === "recovering") this.#state = "open";
-    this.world.log("warn", "Shard was loaded again after a lost commit", { shard: this.number });
+    this.world.log("warn", "Shard was loaded again after a lost commit", { shard: this.number, why });
   }
 
   #stopServing(state: "fenced" | "closed", error: FolioError): void {

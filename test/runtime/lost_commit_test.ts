@@ -48,6 +48,29 @@ describe.each([1, 4])("with %i shards", (shards) => {
     expect(await world.runtime.ask(alice.look())).toMatchObject({ reply: { sum: 0, version: 0 } });
   });
 
+  // Would catch a shard that does nothing but load itself again, as fast as it can, until somebody ends it.
+  test("what the store refuses again and again is tried ever more seldom, and goes on once it is taken", async () => {
+    const world = await start();
+    const engine = world.engineOf("ledger/alice");
+    await world.runtime.send(alice.add({ n: 1 }), { deliverAt: world.clock.now() + 1_000 });
+    engine.plan(...Array.from({ length: 1_000 }, () => "before" as const));
+    const before = engine.attempts;
+    await world.clock.advance("1s");
+    await world.settle();
+    expect(engine.attempts - before).toBe(4);
+    await world.clock.advance("1m");
+    // After 0.1, 0.2, … 3.2 s, and then each 5 s.
+    expect(engine.attempts - before).toBe(4 + 6 + 10);
+    expect(await codeOf(world.runtime.ask(alice.look()))).toBe("store-unavailable");
+    engine.calm();
+    await world.clock.advance("5s");
+    expect(await world.runtime.state("ledger", "alice")).toMatchObject({ state: { sum: 1 }, version: 1 });
+    engine.plan("before");
+    expect(await codeOf(world.runtime.ask(alice.add({ n: 2 })))).toBe("store-unavailable");
+    await world.settle();
+    expect(await world.runtime.ask(alice.add({ n: 3 }))).toMatchObject({ version: 2 });
+  });
+
   test("messages on disk are handled after all, in order, once", async () => {
     const world = await start();
     const engine = world.engineOf("ledger/alice");

@@ -125,7 +125,8 @@ test("whatever becomes of commits on their way, who was answered is on disk and 
   await fc.assert(
     fc.asyncProperty(faults, bursts, fc.nat({ max: 2 }), async (planned, sizes, headFailures) => {
       const world = await World.start({ modules: [ledger] });
-      await Promise.all(Array.from({ length: 240 }, (_, n) => world.runtime.state("ledger", `actor-${n}`)));
+      const count = sizes.reduce((sum, size) => sum + size, 0);
+      await Promise.all(Array.from({ length: count }, (_, n) => world.runtime.state("ledger", `actor-${n}`)));
       const engine = at(world.engines, 0);
       engine.plan(...planned);
       engine.headFailures = headFailures;

@@ -19,7 +19,7 @@ async function fillLog(options: { shards?: number } = {}) {
   const data = `${temporaryFolder()}/data`;
   const runtime = await openRuntime({ modules: [ledger, note], data, ...options });
   const events = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runTask("events", "--data", data, "--json", ...args);
+    const { code, stdout, stderr } = await runHere("events", "--data", data, "--json", ...args);
     expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" });
     return jsonLines(stdout);
   };

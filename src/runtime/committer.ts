@@ -3,49 +3,9 @@ import { FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
-import type { ArchivedRow } from "../store/archive.ts";
-import type { CheckpointRow } from "../store/checkpoints.ts";
-import type { Commit } from "../store/commit.ts";
 import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
-import { messageRow } from "../store/messages.ts";
-import type { OutboxRow } from "../store/outbox.ts";
-import type { SnapshotRow } from "../store/snapshots.ts";
-import { type Timer, timerRow } from "../store/timers.ts";
-import type { WebhookSecretsRow } from "../store/webhooks.ts";
-import type { Entry } from "./mailbox.ts";
-
-/** Who is told what became of a commit. */
-export interface Release {
-  durable(): void;
-  lost(error: FolioError): void;
-}
-
-/** A commit while turns still join it. */
-class OpenCommit {
-  readonly events: EventRow[] = [];
-  /** Messages whose rows are written as they are when the commit is sealed. */
-  readonly entries = new Set<Entry>();
-  readonly outbox: OutboxRow[] = [];
-  readonly relayed: number[] = [];
-  readonly snapshots: SnapshotRow[] = [];
-  readonly checkpoints: CheckpointRow[] = [];
-  /** Timers as they are after this commit, by `timerKey`; undefined where there is none any more. */
-  readonly timers = new Map<string, { actor: string; name: string; timer: Timer | undefined }>();
-  readonly webhookSecrets: WebhookSecretsRow[] = [];
-  readonly archived: ArchivedRow[] = [];
-  prune: Commit["prune"] = null;
-  readonly releases: Release[] = [];
-  turns = 0;
-  bytes = 0;
-
-  get hasRows(): boolean {
-    return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
-      this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.timers.size > 0 || this.webhookSecrets.length > 0 || this.archived.length > 0 ||
-      this.prune !== null;
-  }
-}
+import { OpenCommit, type Release } from "./open_commit.ts";
 
 /** A commit on its way. */
 interface Sent {
@@ -229,11 +189,13 @@ export class Committer {
       return;
     }
     const wasFull = this.isFull;
-    const sealed = this.#seal(commit);
+    const { shard, ids, now } = this.world;
+    const place = { index: this.openIndex, epoch: this.#epoch, id: ids.next(), at: now() };
+    const sealed = commit.seal(place, shard);
     this.#open = new OpenCommit();
     const sent: Sent = { commit, id: sealed.id, isEmpty: false };
     this.#inFlight.push(sent);
-    this.world.observer?.committing?.(this.world.shard, commit);
+    this.world.observer?.committing?.(shard, commit);
     this.engine.append(sealed.index - 1, sealed).then(
       () => this.#answered(sent, {}),
       (error) => this.#answered(sent, { error }),
@@ -251,28 +213,6 @@ export class Committer {
         this.#answered(sent, isOurs(head) ? {} : { error: new UnavailableError("The epoch is another") }),
       (error) => this.#answered(sent, { error }),
     );
-  }
-
-  #seal(commit: OpenCommit): Commit {
-    const { shard, now, ids } = this.world;
-    const timers = [...commit.timers.values()];
-    return {
-      index: this.openIndex,
-      epoch: this.#epoch,
-      id: ids.next(),
-      at: now(),
-      events: commit.events,
-      messages: Array.from(commit.entries, (entry) => messageRow(entry.toRecord(shard), entry.inputJson)),
-      outbox: commit.outbox,
-      relayed: commit.relayed,
-      snapshots: commit.snapshots,
-      timers: timers.flatMap(({ timer }) => timer ? [timerRow(timer)] : []),
-      timersGone: timers.flatMap(({ actor, name, timer }) => timer ? [] : [[actor, name]]),
-      checkpoints: commit.checkpoints,
-      ...(commit.webhookSecrets.length > 0 ? { webhookSecrets: commit.webhookSecrets } : {}),
-      ...(commit.archived.length > 0 ? { archived: commit.archived } : {}),
-      prune: commit.prune,
-    };
   }
 
   #answered(sent: Sent, answer: { readonly error?: unknown }): void {

@@ -30,6 +30,8 @@ describe.skipIf(lacksChromium)("in a browser", () => {
   const press = (name: string) => page.getByRole("button", { name, exact: true }).click();
   /** Scripts of a page have run: of one that a click led to, the text may be there before them. */
   const listens = () => page.getByRole("button", { name: "Keys" }).waitFor();
+  /** The page listens to what comes live: what came before that, it does not wait for. */
+  const isLive = () => page.waitForResponse("**/console/live");
   const says = (text: string) => page.getByRole("status").getByText(text).waitFor();
   const warns = (text: string) => page.getByRole("alert").getByText(text).waitFor();
   /** The browser itself says so when a page is answered with a refusal. */
@@ -151,7 +153,9 @@ describe.skipIf(lacksChromium)("in a browser", () => {
 
   test("what others do shows without a reload, alerts above the page too", async () => {
     const { runtime, clock } = visitor.served;
+    const live = isLive();
     await go("/actors/account/alice");
+    await live;
     await runtime.send({ type: "account", key: "alice", command: "deposit", input: { amount: 15 } });
     await runtime.deadLetters.discard("work-3");
     await clock.advance(30_000);
@@ -246,9 +250,11 @@ describe.skipIf(lacksChromium)("in a browser", () => {
     const again = page.getByRole("link", { name: /^welcome~1\./ });
     await go("/projections");
     await page.getByRole("link", { name: "welcome" }).click();
+    const live = isLive();
     await press("Tell, and send nothing");
     await says("4 messages about 1 event; nothing was sent");
     // What is live on this page is not fetched from where a form was sent to.
+    await live;
     const refreshed = page.waitForRequest("**/console/alerts");
     await visitor.served.clock.advance(10_000);
     await refreshed;

@@ -18,8 +18,11 @@ function sayTimes(within) {
 
 /** Fetches this page again and takes over the parts that are live. What is being typed or pointed at stays. */
 let isRefreshing = false;
+let isStale = false;
 async function refresh() {
   const parts = [...document.querySelectorAll("[data-live]")];
+  // What comes while one is on its way may not be in it.
+  isStale = isRefreshing;
   if (isRefreshing || document.hidden || parts.length === 0) return;
   isRefreshing = true;
   // Of a page that answered a form, and where nothing else is live, only the alerts above it: any page has them.
@@ -39,6 +42,7 @@ async function refresh() {
     // The server is not there: the pages stay as they are, and go on when it is back.
   } finally {
     isRefreshing = false;
+    if (isStale) refresh();
   }
 }
 

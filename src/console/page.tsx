@@ -41,9 +41,12 @@ export async function page(c: ConsoleContext, options: PageOptions, content: Chi
           <a class="skip" href="#main">Skip to content</a>
           {session && (
             <header class="side">
-              <a class="brand" href="/console">
-                <img src="/console/assets/icon.svg" alt="" width="22" height="22" /> Folio
-              </a>
+              <div class="head">
+                <a class="brand" href="/console">
+                  <img src="/console/assets/icon.svg" alt="" width="22" height="22" /> Folio
+                </a>
+                <span id="live" class="live" hidden></span>
+              </div>
               <Sections path={pathname} />
               <div class="who">
                 <span class="muted" title={session.who}>{session.who}</span>

@@ -31,7 +31,7 @@ describe.skipIf(lacksChromium)("in a browser", () => {
   /** Scripts of a page have run: of one that a click led to, the text may be there before them. */
   const listens = () => page.getByRole("button", { name: "Keys" }).waitFor();
   /** The page listens to what comes live: what came before that, it does not wait for. */
-  const isLive = () => page.waitForResponse("**/console/live");
+  const isLive = () => page.locator("#live:not(.off)", { hasText: "live" }).waitFor();
   const says = (text: string) => page.getByRole("status").getByText(text).waitFor();
   const warns = (text: string) => page.getByRole("alert").getByText(text).waitFor();
   /** The browser itself says so when a page is answered with a refusal. */
@@ -153,9 +153,8 @@ describe.skipIf(lacksChromium)("in a browser", () => {
 
   test("what others do shows without a reload, alerts above the page too", async () => {
     const { runtime, clock } = visitor.served;
-    const live = isLive();
     await go("/actors/account/alice");
-    await live;
+    await isLive();
     await runtime.send({ type: "account", key: "alice", command: "deposit", input: { amount: 15 } });
     await runtime.deadLetters.discard("work-3");
     await clock.advance(30_000);
@@ -250,11 +249,10 @@ describe.skipIf(lacksChromium)("in a browser", () => {
     const again = page.getByRole("link", { name: /^welcome~1\./ });
     await go("/projections");
     await page.getByRole("link", { name: "welcome" }).click();
-    const live = isLive();
     await press("Tell, and send nothing");
     await says("4 messages about 1 event; nothing was sent");
     // What is live on this page is not fetched from where a form was sent to.
-    await live;
+    await isLive();
     const refreshed = page.waitForRequest("**/console/alerts");
     await visitor.served.clock.advance(10_000);
     await refreshed;

@@ -46,6 +46,14 @@ async function refresh() {
   }
 }
 
+/** The dot beside the name: whether what is shown here is up to date. */
+function sayLive(isLive) {
+  const dot = document.getElementById("live");
+  dot.hidden = false;
+  dot.classList.toggle("off", !isLive);
+  dot.textContent = dot.title = isLive ? "live" : "not connected: what is shown may be old";
+}
+
 /** The slider through an actor's past: shows the number at once, and goes there when it is let go. */
 for (const slider of document.querySelectorAll("input[type=range]")) {
   const output = slider.form.querySelector("output");
@@ -64,6 +72,8 @@ if (document.querySelector("nav")) {
   const charts = document.querySelector("[data-chart]") ? await import("./charts.js") : undefined;
   await charts?.begin();
   const source = new EventSource("/console/live");
+  source.addEventListener("open", () => sayLive(true));
+  source.addEventListener("error", () => sayLive(false));
   source.addEventListener("sample", (event) => {
     charts?.add(JSON.parse(event.data));
     refresh();

@@ -62,7 +62,7 @@ export class ActorRun {
   #version: number;
   #commands = 0;
 
-  constructor(private readonly actor: AnyActor, private readonly options: CommandsOptions) {
+  constructor(readonly actor: AnyActor, private readonly options: CommandsOptions) {
     const given = new Given(actor, options.given ?? []);
     this.state = given.state;
     this.#version = given.version;

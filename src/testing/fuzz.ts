@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import type { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
-import type { AnyCommand, CommandDefinition } from "../core/command.ts";
+import type { CommandDefinition } from "../core/command.ts";
 import { errorMessage } from "../core/errors.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { ActorRun, type Call, CommandError, type CommandsOptions } from "./commands.ts";
 import type { CommandsOf } from "./given.ts";
-import { fits, inputsOf } from "./inputs.ts";
+import { passed, type Step, stepOf } from "./fuzz_steps.ts";
+import { fits } from "./inputs.ts";
 import { literal } from "./literal.ts";
 import { leavesOf, Seen } from "./seen.ts";
 import { simplify } from "./simplify.ts";
@@ -60,21 +61,6 @@ export class FuzzError extends Error {
   }
 }
 
-/** A command that is still to be made one of what earlier turns have given. */
-interface Step {
-  readonly command: string;
-  readonly input: unknown;
-  readonly picks: readonly (number | undefined)[];
-  readonly wait: Wait;
-  readonly random: number;
-}
-
-/**
- * Milliseconds; or until so long after one of the timers that are set is due, the newest being 0, whose command is
- * then sent instead of the step's own where it is said to fire.
- */
-type Wait = number | { readonly timer: number; readonly byMs: number; readonly fires: boolean };
-
 /**
  * Sends an actor sequences of commands made from their schemas, and shrinks the first that does what no actor may
  * do: a handler that throws, an invariant that is broken, a reply or an event that does not fit its schema, events
@@ -111,30 +97,15 @@ class Fuzzer {
 
   run(): FuzzReport {
     const { runs = 100, commandsMax = 30 } = this.options;
-    const steps = fc.array(this.#step(), { minLength: 1, maxLength: commandsMax, size: "max" });
+    const steps = fc.array(stepOf(this.actor, this.options), {
+      minLength: 1,
+      maxLength: commandsMax,
+      size: "max",
+    });
     const property = fc.property(steps, (tried) => this.#play(tried).error === undefined);
     const { failed, counterexample, numRuns } = fc.check(property, { numRuns: runs, seed: this.#seed });
     if (failed && counterexample) throw this.#failure(this.#fewest(counterexample[0]), numRuns, runs);
     return this.#report;
-  }
-
-  #step(): fc.Arbitrary<Step> {
-    const { only, inputs = {} } = this.options;
-    const commands = [...this.actor.commands].filter(([name]) => !only || only.includes(name));
-    if (commands.length === 0) {
-      throw new RangeError(`Cannot fuzz ${this.actor.name}: it has no such commands`);
-    }
-    return fc.oneof(...commands.map(([command, { input }]: [string, AnyCommand]) => {
-      const own: fc.Arbitrary<unknown> | undefined = inputs[command];
-      return fc.record({
-        command: fc.constant(command),
-        input: own ?? inputsOf(input, `${this.actor.name}/${command}`),
-        // Who says what inputs are means just these.
-        picks: own ? fc.constant([]) : picks,
-        wait: waits,
-        random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      });
-    }));
   }
 
   /** @returns The commands that were sent, the last of which has failed where there is an error. */
@@ -143,14 +114,8 @@ class Fuzzer {
     const seen = new Seen();
     const calls: Call[] = [];
     for (const step of steps) {
-      const { random, wait } = step;
-      const timer = typeof wait === "number" ? undefined : timerOf(wait, run);
-      const after = typeof wait === "number"
-        ? wait
-        : Math.max((timer?.dueAt ?? run.now) + wait.byMs - run.now, 0);
-      const fired = typeof wait === "object" && wait.fires && timer?.request.type === this.actor.name
-        ? timer.request
-        : undefined;
+      const { random } = step;
+      const { after, fired } = passed(step.wait, run);
       const command = fired?.command ?? step.command;
       const input = fired ? fired.input : this.#inputOf(step, seen, run);
       try {
@@ -257,29 +222,6 @@ class Fuzzer {
     const invariant = cause instanceof InvariantError ? cause.invariant : undefined;
     return new FuzzError(this.#seed, calls, invariant, message, { cause });
   }
-}
-
-/** Half of all values are left as they were made. */
-const pick = fc.oneof(fc.constant(0), fc.nat({ max: 11 }));
-const picks = fc.array(fc.option(pick, { nil: undefined, freq: 2 }), { minLength: 4, maxLength: 4 });
-
-const waits: fc.Arbitrary<Wait> = fc.oneof(
-  { withCrossShrink: true },
-  { arbitrary: fc.constant(0), weight: 6 },
-  { arbitrary: fc.integer({ min: 1, max: 1_000 }), weight: 1 },
-  { arbitrary: fc.constantFrom(60_000, 3_600_000, 86_400_000, 31 * 86_400_000), weight: 1 },
-  {
-    arbitrary: fc.record({
-      timer: fc.constantFrom(0, 0, 1, 2),
-      byMs: fc.constantFrom(0, 0, -1, 1),
-      fires: fc.boolean(),
-    }),
-    weight: 3,
-  },
-);
-
-function timerOf({ timer }: { timer: number }, { timers }: ActorRun) {
-  return [...timers.values()].at(-1 - timer % Math.max(timers.size, 1));
 }
 
 function call(command: string, input: unknown, after: number, random: number | undefined): Call {

@@ -129,10 +129,11 @@ function redrive(terminal: Terminal) {
     .addOption(commandOption())
     .addOption(errorOption())
     .option("--all", "all there are")
+    .option("--force", "also what a saga has gone on without, which does not take it back")
     .addOption(limitOption())
     .addOption(serverOption())
     .addOption(noDataOption())
-    .addOption(jsonOption("a line of JSON: messageId, actor, status; or redriven, hasMore"))
+    .addOption(jsonOption("a line of JSON: messageId, actor, status; or redriven, passedOver, hasMore"))
     .addHelpText(
       "after",
       examples(
@@ -142,7 +143,7 @@ function redrive(terminal: Terminal) {
       ),
     )
     .action(async (id, flags) => {
-      const { edit, type, actor, command, error, all, limit = REDRIVEN_MAX } = flags;
+      const { edit, type, actor, command, error, all, force, limit = REDRIVEN_MAX } = flags;
       const server = new Server(flags.url, terminal);
       const filter = Object.fromEntries(
         Object.entries({ type, actor, command, error }).filter(([, value]) => value !== undefined),
@@ -152,7 +153,7 @@ function redrive(terminal: Terminal) {
           throw new UsageError("Cannot redrive: name a message or a filter, not both");
         }
         const input = edit === undefined ? undefined : parseJson("--edit", await textOf(edit, terminal));
-        return await redriveOne(server, id, { actor, input }, terminal, flags.json);
+        return await redriveOne(server, id, { actor, body: { input, force } }, terminal, flags.json);
       }
       if (edit !== undefined) throw new UsageError("Cannot redrive: --edit is for one message");
       if (!all && Object.keys(filter).length === 0) {
@@ -161,7 +162,7 @@ function redrive(terminal: Terminal) {
       if (limit > REDRIVEN_MAX) {
         throw new UsageError(`Cannot use --limit ${limit}: it is ${REDRIVEN_MAX} at the most`);
       }
-      await redriveAll(server, { ...filter, limit }, terminal, flags.json);
+      await redriveAll(server, { ...filter, limit, force }, terminal, flags.json);
     });
 }
 
@@ -184,11 +185,10 @@ function discard(terminal: Terminal) {
 async function redriveOne(
   server: Server,
   id: string,
-  { actor, input }: { actor: string | undefined; input: unknown },
+  { actor, body }: { actor: string | undefined; body: { input: unknown; force: true | undefined } },
   terminal: Terminal,
   isJson: boolean | undefined,
 ): Promise<void> {
-  const body = input === undefined ? {} : { input };
   const path = `${pathOf(id)}/redrive`;
   const answer = await server.call<{ actor: string }>({ method: "POST", path, query: { actor }, body });
   terminal.print(isJson ? JSON.stringify(answer) : `Put ${id} back into the mailbox of ${answer.actor}.`);
@@ -196,17 +196,22 @@ async function redriveOne(
 
 async function redriveAll(
   server: Server,
-  body: DeadLetterFilter & { limit: number },
+  body: DeadLetterFilter & { limit: number; force: true | undefined },
   terminal: Terminal,
   isJson: boolean | undefined,
 ): Promise<void> {
-  const answer = await server.call<{ redriven: number; hasMore: boolean }>({
+  const answer = await server.call<{ redriven: number; passedOver?: number; hasMore: boolean }>({
     method: "POST",
     path: "/dead-letters/redrive",
     body,
   });
-  const { redriven, hasMore } = answer;
+  const { redriven, passedOver = 0, hasMore } = answer;
   terminal.print(isJson ? JSON.stringify(answer) : `Put ${redriven} dead letters back into their mailboxes.`);
+  if (passedOver > 0 && !isJson) {
+    terminal.note(
+      `Passed over ${passedOver} that their sagas have gone on without; --force redrives these, too.`,
+    );
+  }
   if (!hasMore) return;
   if (redriven < body.limit) {
     throw new ScriptError("Not all of them could be put back: the mailbox of one may be full");

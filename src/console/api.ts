@@ -32,6 +32,8 @@ export function createApi(
 /** Why something was not done. */
 export interface Refusal {
   readonly status: number;
+  /** Of the problem, where it is one of the API's. */
+  readonly code?: string;
   /** A sentence or a few. */
   readonly reason: string;
   /** What does not fit, and where in what was sent. */
@@ -42,7 +44,8 @@ export function refusalOf({ status, body }: ApiAnswer): Refusal {
   const said = [body.detail ?? body.title ?? "Refused"];
   if (body.code !== undefined) said.push(`(${body.code})`);
   if (body.details !== undefined) said.push(JSON.stringify(body.details));
-  return { status, reason: said.join(" "), issues: Issues.safeParse(body.issues).data ?? [] };
+  const code = typeof body.code === "string" ? { code: body.code } : {};
+  return { status, ...code, reason: said.join(" "), issues: Issues.safeParse(body.issues).data ?? [] };
 }
 
 /** All of a refusal, for where there are no fields to say it beside. */

@@ -27,11 +27,13 @@ export function letterPage(app: Hono<ConsoleEnv>, console: Console): void {
       return await again({ status: 422, reason: "The input is not JSON", issues: [read.issue] });
     }
     const isEdited = text !== textOf(letter);
+    const isForced = c.get("form").force === "yes";
+    const name = `${isForced ? "force-" : ""}${isEdited ? "edit-redrive" : "redrive"}`;
     return {
-      ...{ name: isEdited ? "edit-redrive" : "redrive", target: targetOf(letter), back: HOME },
+      ...{ name, target: targetOf(letter), back: HOME },
       ask: (api) => {
         const path = pathOf(["dead-letters", letter.id, "redrive"], { actor: letter.actor });
-        return api("POST", path, isEdited ? { input: read.value } : {});
+        return api("POST", path, { ...isEdited && { input: read.value }, ...isForced && { force: true } });
       },
       ...{ done: "Redriven", refused: again },
     };
@@ -104,6 +106,9 @@ function onePage(c: ConsoleContext, letter: MessageRecord, edit?: Edit): Promise
             </label>
             <Issues id="input-issues" issues={edit?.refusal.issues ?? []} />
             <button type="submit" class="primary">Redrive</button>
+            {edit?.refusal.code === "saga-gone-on" && (
+              <button type="submit" class="danger" name="force" value="yes">Redrive all the same</button>
+            )}
           </form>
           {letter.originalInput !== undefined && letter.originalInput !== null && (
             <>

@@ -128,3 +128,19 @@ test("what was done is in the log, with who did it", async () => {
     ["Acted", { who: "Ada", action: "discard", target: "message m-1 of worker/a", isDone: true }],
   ]);
 });
+
+test("a dead letter that its saga has gone on without takes a second button, which says so", async () => {
+  const visitor = await visit();
+  const { runtime, clock } = visitor.served;
+  await runtime.sagas.start("booking", "b-1", { seat: "1A", customer: "ada", card: "card-times-out" });
+  await clock.advance("30m");
+  const [{ id, actor } = { id: "", actor: "" }] =
+    (await runtime.deadLetters.list({}, { limit: 1 })).deadLetters;
+  const path = `/console/dead-letters/${id}/redrive?actor=${encodeURIComponent(actor)}`;
+  const page = await visitor.get(`/console/dead-letters/${id}`);
+  expect(page.html).not.toContain("Redrive all the same");
+  const refused = await visitor.submit(page, path);
+  expect(refused.status).toBe(409);
+  expect(refused.html).toContain("Redrive all the same");
+  expect((await visitor.submit(refused, path, { force: "yes" })).html).toContain(`Redriven: message ${id}`);
+});

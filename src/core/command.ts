@@ -16,6 +16,9 @@ export interface CommandDefinition<Turn, Input extends z.ZodType, Reply> {
 // deno-lint-ignore no-explicit-any -- stands for every command whatever its input and reply
 export type AnyCommand<Turn = any> = CommandDefinition<Turn, any, any>;
 
+/** A turn is synchronous: a handler that gives a promise does not compile. */
+type Synchronous<Reply> = Reply extends PromiseLike<unknown> ? "a turn is synchronous" : unknown;
+
 /**
  * Defines a command.
  *
@@ -44,7 +47,7 @@ export type AnyCommand<Turn = any> = CommandDefinition<Turn, any, any>;
  */
 export function command<Turn, Input extends z.ZodType, Reply>(
   input: Input,
-  handler: (turn: Turn, input: z.output<Input>) => Reply,
+  handler: (turn: Turn, input: z.output<Input>) => Reply & Synchronous<Reply>,
   options: { reply?: z.ZodType<NoInfer<Reply>>; isInternal?: boolean } = {},
 ): CommandDefinition<Turn, Input, Reply> {
   const run = (turn: Turn, value: z.output<Input>) => handler(turn, value);

@@ -67,7 +67,7 @@ export const report = actor("report", {
     /** Sent when the report is made; one of an earlier request is of no interest any more. */
     finish: command(z.object({ id: z.string(), output: Result }), (turn, { id, output }) => {
       if (id === turn.state.messageId && turn.state.status !== "done") turn.emit("Made", output);
-    }),
+    }, { isInternal: true }),
     /** Sent when it cannot be made. */
     fail: command(
       z.object({ id: z.string(), error: z.object({ message: z.string() }) }),
@@ -76,6 +76,7 @@ export const report = actor("report", {
           turn.emit("Failed", { error: error.message });
         }
       },
+      { isInternal: true },
     ),
   },
 });

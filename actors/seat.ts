@@ -92,7 +92,7 @@ export const seat = actor("seat", {
       if (holder?.reservation === reservation && isOver(holder, turn.now)) {
         turn.emit("Expired", { reservation });
       }
-    }),
+    }, { isInternal: true }),
   },
 });
 

@@ -43,7 +43,7 @@ export const onboarding = actor("onboarding", {
         onFailed: "fail",
         context: task,
       });
-    }),
+    }, { isInternal: true }),
     /** Sent when an activity is done. */
     finish: command(
       z.object({ id: z.string(), context: Task, output: z.unknown() }),
@@ -51,6 +51,7 @@ export const onboarding = actor("onboarding", {
         const result = turn.state.results[task];
         if (!result || "error" in result) turn.emit("Done", { task, output });
       },
+      { isInternal: true },
     ),
     /** Sent when an activity has failed for good; one that is redriven may be done after all. */
     fail: command(
@@ -59,6 +60,7 @@ export const onboarding = actor("onboarding", {
         const result = turn.state.results[task];
         if (!result) turn.emit("Failed", { task, error: error.message });
       },
+      { isInternal: true },
     ),
   },
 });

@@ -149,7 +149,7 @@ function Commands(
   const definition = runtime.registry.actors.get(type);
   const isOwn = runtime.registry.isBuiltIn(definition) || runtime.registry.sagas.has(type) ||
     type === "schedule";
-  const commands = isOwn ? [] : [...definition?.commands ?? []];
+  const commands = isOwn ? [] : [...definition?.commands ?? []].filter(([, { isInternal }]) => !isInternal);
   if (commands.length === 0) return null;
   return (
     <section>

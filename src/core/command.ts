@@ -9,17 +9,23 @@ export interface CommandDefinition<Turn, Input extends z.ZodType, Reply> {
   readonly input: Input;
   /** Given for the sake of documents: `openapi.json` describes the reply by it, and every reply is checked. */
   readonly reply: z.ZodType<Reply> | undefined;
+  /** Whether only this process sends it: actors, timers, reactors, sagas, what activities tell. Clients may not. */
+  readonly isInternal: boolean;
 }
 
 // deno-lint-ignore no-explicit-any -- stands for every command whatever its input and reply
 export type AnyCommand<Turn = any> = CommandDefinition<Turn, any, any>;
+
+/** A turn is synchronous: a handler that gives a promise does not compile. */
+type Synchronous<Reply> = Reply extends PromiseLike<unknown> ? "a turn is synchronous" : unknown;
 
 /**
  * Defines a command.
  *
  * @param input Schema of the input; what does not fit never reaches the handler.
  * @param handler One turn: synchronous, and pure apart from `turn`. What it returns is the reply (JSON).
- * @param options `reply`: a schema of the reply, for `openapi.json` and as a check.
+ * @param options `reply`: a schema of the reply, for `openapi.json` and as a check. `isInternal`: it is sent by
+ * what runs here only (the `onDone` of an activity, a timer, another actor); over HTTP it is 403 `forbidden`.
  *
  * @example
  * ```ts
@@ -41,11 +47,11 @@ export type AnyCommand<Turn = any> = CommandDefinition<Turn, any, any>;
  */
 export function command<Turn, Input extends z.ZodType, Reply>(
   input: Input,
-  handler: (turn: Turn, input: z.output<Input>) => Reply,
-  options: { reply?: z.ZodType<NoInfer<Reply>> } = {},
+  handler: (turn: Turn, input: z.output<Input>) => Reply & Synchronous<Reply>,
+  options: { reply?: z.ZodType<NoInfer<Reply>>; isInternal?: boolean } = {},
 ): CommandDefinition<Turn, Input, Reply> {
   const run = (turn: Turn, value: z.output<Input>) => handler(turn, value);
-  return Object.assign(run, { input, reply: options.reply });
+  return Object.assign(run, { input, reply: options.reply, isInternal: options.isInternal ?? false });
 }
 
 /** A command addressed to an actor, as `ref("bob").deposit({ amount: 5 })` makes it. Not yet a message. */

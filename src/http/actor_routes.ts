@@ -30,6 +30,9 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
         {},
       );
     }
+    if (registry.actors.get(type)?.commands.get(command)?.isInternal) {
+      throw new FolioError("forbidden", `Command ${command} of ${type} is not for clients`, {});
+    }
     const sent = c.req.header();
     const { isAsync, prefersWait: _, ...options } = readCommandHeaders(sent, limits, clock.now());
     const isNamed = options.messageId !== undefined;

@@ -37,7 +37,7 @@ export function openApiDocument(registry: Registry, info: DocumentInfo = default
   for (const actor of actors) {
     schemas[rejectionName(actor)] = rejectionSchema(actor, schemas);
     for (const [name, command] of actor.commands) {
-      if (name.startsWith(INTERNAL_PREFIX)) continue;
+      if (command.isInternal || name.startsWith(INTERNAL_PREFIX)) continue;
       commandPaths[`/actors/${actor.name}/{key}/${name}`] = {
         parameters: parametersOf("key"),
         post: commandOperation(actor, name, command, schemas),

@@ -9,8 +9,9 @@ const encoder = new TextEncoder();
 const openPaths = new Set(["/health/live", "/health/ready"]);
 
 /**
- * Lets in what has a readable path, from whoever has the token. Without a token set, only requests that name this machine as their host
- * get in: a web page elsewhere that has its name point here (DNS rebinding) does not.
+ * Lets in what has a readable path, from whoever has the token. Without a token set, only requests that name
+ * this machine as their host get in: a web page elsewhere that has its name point here (DNS rebinding) does not.
+ * Nor does one that has its reader's browser send what changes something.
  */
 export function guard(token: string | undefined): MiddlewareHandler {
   const expected = token === undefined ? undefined : encoder.encode(token);
@@ -18,7 +19,10 @@ export function guard(token: string | undefined): MiddlewareHandler {
     if (c.req.url.includes("%")) checkPercentEncoding(c.req.url);
     if (!openPaths.has(c.req.path)) {
       if (expected) checkToken(c, expected);
-      else checkHost(c);
+      else {
+        checkHost(c);
+        checkSite(c);
+      }
     }
     return next();
   };
@@ -47,6 +51,29 @@ export function checkHost(c: Context): void {
     "Without FOLIO_TOKEN only requests to this machine's own name are answered",
     {},
   );
+}
+
+/**
+ * A browser sends a POST without a body to any origin unasked, and Content-Type says nothing of that: what
+ * changes something must not come from a page of elsewhere. Programs send neither header.
+ *
+ * @throws {FolioError} `forbidden`.
+ */
+function checkSite(c: Context): void {
+  if (c.req.method === "GET" || c.req.method === "HEAD") return;
+  const site = c.req.header("sec-fetch-site");
+  const isElsewhere = site === undefined ? !isOwnOrigin(c) : site !== "same-origin" && site !== "none";
+  if (isElsewhere) {
+    throw new FolioError("forbidden", "Without FOLIO_TOKEN pages of other origins change nothing here", {});
+  }
+}
+
+/** Browsers that say nothing of the site name the page's origin. */
+function isOwnOrigin(c: Context): boolean {
+  const origin = c.req.header("origin");
+  if (origin === undefined) return true;
+  const host = c.req.header("host") ?? new URL(c.req.url).host;
+  return URL.canParse(origin) && new URL(origin).host === host;
 }
 
 /** A path that cannot be decoded names nothing; Hono would pass it on as it stands. */

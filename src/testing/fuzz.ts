@@ -210,7 +210,7 @@ class Fuzzer {
     const { given, now, key } = this.options;
     const where = Object.entries({ given, now, key }).filter(([, value]) => value !== undefined);
     const message = [
-      `${this.actor.name} fails at its ${calls.length}. command: ${errorMessage(cause)}`,
+      `${this.actor.name} fails at command ${calls.length}: ${errorMessage(cause)}`,
       "",
       `Found by run ${run} of ${runs} with seed ${this.#seed}, and shrunk to this test:`,
       "",

@@ -161,3 +161,33 @@ test("on a socket, a client that leaves half way leaves nothing behind", async (
   expect(await readStatus(next)).toContain(" 200 ");
   expect((await server.get("/actors/counter/c")).body.version).toBe(1);
 });
+
+// Would catch texts that one reader of the log keeps, another stores as something else, and a third refuses.
+test.each([
+  '"\\ud800"',
+  '["a", {"b": "x\\uDFFFy"}]',
+  '{"\\udead": 1}',
+  '"\\ude00\\ud83d"',
+  '{"a": {"b": ["\\ud83d"]}}',
+])(
+  "a body with half a character, %s, is 400",
+  async (body) => {
+    const server = await serve();
+    expectProblem(await server.post("/actors/echo/e/say", body), 400, "malformed");
+  },
+);
+
+test.each([
+  '"\\ud83d\\ude00"',
+  '"\\uD83D\\uDE00 is whole"',
+  '"\\\\ud800 is text"',
+  '{"\\ud83d\\ude00": "\\ud7ff\\ue000"}',
+])(
+  "a body with whole characters, %s, is taken as it is",
+  async (body) => {
+    const server = await serve();
+    const { status, body: answer } = await server.post("/actors/echo/e/say", body);
+    expect(status).toBe(200);
+    expect(answer.reply.input).toEqual(JSON.parse(body));
+  },
+);

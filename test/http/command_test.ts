@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { actor, command } from "../../src/mod.ts";
 import { expectProblem, serve } from "./support.ts";
 
 test("a command is answered with its reply and where its effect is", async () => {
@@ -43,6 +45,34 @@ test.each([
   const server = await serve();
   const answer = await server.post(path, { owner: "Alice" });
   expectProblem(answer, code === "method-not-allowed" ? 405 : 404, code);
+});
+
+// Would catch a client that says that a report is made, an order paid, a hold over.
+test("an internal command is 403 for clients, is not told of, and is sent by what runs here", async () => {
+  const order = actor("order", {
+    initialState: () => ({ isPaid: false }),
+    events: { Paid: z.object({}) },
+    evolve: { Paid: () => ({ isPaid: true }) },
+    commands: {
+      paid: command(z.object({}), (turn) => turn.emit("Paid", {}), { isInternal: true }),
+      place: command(
+        z.object({}),
+        (turn) => turn.send({ type: "order", key: turn.key, command: "paid", input: {} }),
+      ),
+    },
+  });
+  const server = await serve({ modules: [order] });
+  for (const headers of [{}, { prefer: "respond-async" }, { "folio-delay": "1s" }]) {
+    expectProblem(await server.post("/actors/order/o/paid", {}, headers), 403, "forbidden");
+  }
+  await server.clock.advance("1m");
+  expectProblem(await server.get("/actors/order/o"), 404, "no-events");
+  const { paths } = (await server.get("/openapi.json")).body;
+  expect(Object.keys(paths)).toContain("/actors/order/{key}/place");
+  expect(Object.keys(paths)).not.toContain("/actors/order/{key}/paid");
+  await server.post("/actors/order/o/place", {}, { "idempotency-key": "p" });
+  await server.clock.advance("1s");
+  expect((await server.get("/actors/order/o")).body.state).toEqual({ isPaid: true });
 });
 
 test("a handler that throws is 500, says nothing of the reason, and records nothing", async () => {

@@ -89,6 +89,54 @@ test.each([
   expect((await server.get("/events", { host })).status).toBe(200);
 });
 
+// Would catch a page of evil.example that has its reader's browser redrive, cancel or reset: a POST without a
+// body is sent to any origin unasked.
+test.each([
+  { "sec-fetch-site": "cross-site" },
+  { "sec-fetch-site": "same-site" },
+  { "sec-fetch-site": "cross-site", origin: "http://localhost" },
+  { origin: "http://evil.example" },
+  { origin: "http://localhost:3000" },
+  { origin: "null" },
+])("without a token, a page with %o changes nothing", async (headers: Record<string, string>) => {
+  const server = await serve();
+  const post = (path: string) => server.request(path, { method: "POST", headers });
+  for (
+    const path of [
+      "/actors/counter/c/increment",
+      "/dead-letters/redrive",
+      "/webhooks",
+      "/sagas/booking/b/cancel",
+    ]
+  ) {
+    expectProblem(await post(path), 403, "forbidden");
+  }
+  expectProblem(await server.request("/dead-letters/m", { method: "DELETE", headers }), 403, "forbidden");
+  expectProblem(await server.get("/actors/counter/c"), 404, "no-events");
+  expect((await server.get("/events", headers)).status).toBe(200);
+});
+
+test.each([
+  {},
+  { "sec-fetch-site": "same-origin", origin: "http://localhost" },
+  { "sec-fetch-site": "none" },
+  { "sec-fetch-site": "same-origin", origin: "http://localhost:5173" }, // a proxy of the page's own has sent it on
+  { origin: "http://localhost" },
+])("without a token, a program or an own page, with %o, gets in", async (headers: Record<string, string>) => {
+  const server = await serve();
+  expect((await server.post("/actors/counter/c/increment", {}, headers)).status).toBe(200);
+});
+
+test("with a token, a page of elsewhere that has it gets in", async () => {
+  const server = await serve({ token });
+  const headers = {
+    authorization: `Bearer ${token}`,
+    "sec-fetch-site": "cross-site",
+    origin: "http://a.example",
+  };
+  expect((await server.post("/actors/counter/c/increment", {}, headers)).status).toBe(200);
+});
+
 test("without a Host header the URL's own host counts", async () => {
   const server = await serve();
   expect((await server.get("http://127.0.0.1:9/events")).status).toBe(200);

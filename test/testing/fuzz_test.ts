@@ -102,7 +102,7 @@ test("a failure is told with its seed, its reason, and a test that fails until t
   const broken = purseWith({ mayWithdraw: (balance, amount) => balance > 0 && amount <= balance + 1 });
   const { message } = found(broken, { seed: 7, key: "mine" });
   expect(message.replace(/run \d+ of/, "run N of")).toBe(
-    `little-purse fails at its 2. command: InvariantError: little-purse/mine would break its invariant "not below zero"
+    `little-purse fails at command 2: InvariantError: little-purse/mine would break its invariant "not below zero"
 
 Found by run N of 100 with seed 7, and shrunk to this test:
 
@@ -138,7 +138,7 @@ describe("what else no actor may do is found:", () => {
         if (on === "b") throw new RangeError("no b");
       }),
     };
-    expect(reasonFor({ commands })).toContain("fails at its 1. command: RangeError: no b");
+    expect(reasonFor({ commands })).toContain("fails at command 1: RangeError: no b");
   });
 
   test("a reply that does not fit its schema", () => {

@@ -177,6 +177,7 @@ export class Committer {
   #flush(): void {
     if (!this.#maySend()) return;
     const commit = this.#open;
+    const wasFull = this.isFull;
     if (!commit.hasRows) {
       if (this.#inFlight.length > 0) return;
       if (commit.releases.length > 0) {
@@ -186,9 +187,9 @@ export class Committer {
         for (const release of commit.releases) release.durable();
       }
       this.#wakeIdle();
+      if (wasFull) this.owner.ready();
       return;
     }
-    const wasFull = this.isFull;
     const { shard, ids, now } = this.world;
     const place = { index: this.openIndex, epoch: this.#epoch, id: ids.next(), at: now() };
     const sealed = commit.seal(place, shard);
@@ -300,8 +301,12 @@ export class Committer {
         return await this.engine.recover(lost);
       } catch (error) {
         if (error instanceof FencedError) {
-          // They were there before the other holder came, and those who wait for them are told so.
-          for (let count = 0; count < error.landed; count++) this.#releaseDurable();
+          // They were there before the other holder came, and those who wait for them are told so; an empty one
+          // before them, too.
+          for (let left = error.landed; left > 0;) {
+            if (!this.#inFlight[0]?.isEmpty) left--;
+            this.#releaseDurable();
+          }
           return undefined;
         }
         await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));

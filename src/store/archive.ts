@@ -105,9 +105,11 @@ export async function readClosed(
 ): Promise<{ closed: ClosedActor[]; reached: number | undefined }> {
   const page = `(SELECT position, actor, version, type, at FROM main.events WHERE position > ?1
     ORDER BY position LIMIT ?2) AS e`;
+  const isNotNewest = `position < (SELECT max(position) FROM main.events)`;
   const args = [query.after, query.limit, query.closedUpTo];
   const [ends = [], rows = []] = await database.batch([
-    { sql: `SELECT max(position) FROM ${page} WHERE at <= ?3`, args },
+    // Up to the newest one, which is looked at again: it may be a closed actor's.
+    { sql: `SELECT max(position) FROM ${page} WHERE at <= ?3 AND ${isNotNewest}`, args },
     {
       sql: `SELECT position, actor, version, (SELECT min(version) FROM main.events WHERE actor = e.actor),
           actor IN (SELECT actor FROM messages WHERE status IN ('queued', 'retrying'))
@@ -118,7 +120,7 @@ export async function readClosed(
         WHERE at <= ?3 AND substr(actor, 1, length(?4)) = ?4 AND type IN (SELECT value FROM json_each(?5))
           AND NOT EXISTS (SELECT 1 FROM main.events AS later
             WHERE later.actor = e.actor AND later.version > e.version)
-          AND position < (SELECT max(position) FROM main.events)
+          AND ${isNotNewest}
         ORDER BY position`,
       args: [...args, `${query.type}/`, JSON.stringify(query.closedBy)],
     },

@@ -304,6 +304,18 @@ test("the newest event of a shard stays where it is until another one comes", as
   expect(await last.ask(shelf.ref("s").close({}))).toMatchObject({ position: 6 });
 });
 
+// Would catch an archiver that takes the newest event for looked at, and never comes back to it.
+test("an actor whose closing was the newest event is archived by the same process when another event has come", async () => {
+  const hours = new Hours();
+  const runtime = await hours.open(temporaryFolder());
+  await runtime.ask(box.ref("b").close({}));
+  hours.pass(2);
+  const archiver = new Archiver(runtime);
+  expect(await archiver.runOnce()).toBe(0);
+  await goOn(runtime);
+  expect(await archiver.runOnce()).toBe(1);
+});
+
 test("what was never closed, or is of a type without an archive, stays however old it is", async () => {
   const hours = new Hours();
   const runtime = await hours.open(temporaryFolder());

@@ -1,5 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { defaultLimits } from "../../src/config.ts";
+import type { FolioError } from "../../src/core/errors.ts";
+import { Committer, type CommitterOwner } from "../../src/runtime/committer.ts";
+import { type Head, LocalEngine, type ShardEngine, UnavailableError } from "../../src/store/engine.ts";
+import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { openShardStore } from "../../src/store/shard_store.ts";
+import { seededIds } from "../../src/testing/seeded_ids.ts";
+import { VirtualClock } from "../../src/testing/virtual_clock.ts";
 import { ledger } from "../support/actors.ts";
 import type { Fault } from "../support/faulty_engine.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
@@ -115,6 +123,60 @@ test("a shard that is closed with two commits on their way waits for both", asyn
   release();
   await world.settle();
   expect([stopping.state, ...statesOf([...first, ...second])]).toEqual(["resolved", "resolved"]);
+});
+
+// Would catch turns that wait for room in a commit, and are not told that there is some.
+test("more commands that change nothing than a commit takes are all answered", async () => {
+  const world = await World.start({ modules: [ledger], limits: { commitTurnsMax: 4 } });
+  await Promise.all(Array.from({ length: 20 }, (_, n) => world.runtime.state("ledger", `actor-${n}`)));
+  const looks = Array.from({ length: 20 }, (_, n) => ledger.ref(`actor-${n}`).look({}));
+  const asked = looks.map((look) => watch(world.runtime.ask(look)));
+  await world.settle();
+  expect(statesOf(asked)).toEqual(["resolved"]);
+});
+
+// Would catch one that is told that another process has the shard, though what it did is on disk.
+test("a commit behind one that is only to be confirmed is acknowledged when it was there before a takeover", async () => {
+  const database = openLibsqlDatabase({ url: "file::memory:" });
+  const names = { name: "memory", shard: 0, shards: 1, isFile: false, isShared: true };
+  const { engine } = await openShardStore(database, names);
+  const confirming = Promise.withResolvers<Head>();
+  const gone = new UnavailableError("no answer, as planned");
+  const shared: ShardEngine = {
+    isShared: true,
+    acquire: () => engine.acquire(),
+    head: () => confirming.promise,
+    recover: (lost) => engine.recover(lost),
+    append: (expected, commit) => engine.append(expected, commit).then(() => Promise.reject(gone)),
+    read: (from, options) => engine.read(from, options),
+  };
+  const told: string[] = [];
+  const clock = new VirtualClock();
+  const owner: CommitterOwner = {
+    committed: () => {},
+    ready: () => {},
+    fenced: ({ code }) => told.push(`shard ${code}`),
+    lost: () => Promise.resolve(told.push("reloaded")).then(() => {}),
+  };
+  const world = { shard: 0, clock, now: () => clock.now(), ids: seededIds(1), limits: defaultLimits };
+  const committer = new Committer(shared, owner, world, await engine.acquire());
+  const release = (name: string) => ({
+    durable: () => void told.push(`${name} durable`),
+    lost: ({ code }: FolioError) => void told.push(`${name} ${code}`),
+  });
+  committer.open.releases.push(release("read"));
+  committer.flushSoon();
+  await clock.settle();
+  committer.open.checkpoints.push(["reactor", 1]);
+  committer.open.releases.push(release("written"));
+  committer.open.turns = ENOUGH;
+  committer.flushSoon();
+  await clock.settle();
+  committer.open.releases.push(release("open"));
+  await new LocalEngine(database).acquire();
+  confirming.reject(gone);
+  await clock.settle();
+  expect(told).toEqual(["read durable", "written durable", "open not-owner", "shard not-owner"]);
 });
 
 // Would catch any way in which commits, answers and recoveries cross that is not thought of above.

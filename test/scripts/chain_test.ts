@@ -12,6 +12,7 @@ import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import { migrate, shardMigrations } from "../../src/store/migrations.ts";
 import { commitOf, eventRow, openStore, temporaryFolder } from "../store/databases.ts";
 import { ledger, names } from "../support/actors.ts";
+import { runHere } from "./command_line.ts";
 import { openRuntime, runTask, withShard } from "./support.ts";
 
 /** Events of each commit, and whether the chain was on. */
@@ -284,25 +285,25 @@ describe.each([1, 4])("a folder with %i shards", (shards) => {
         new URL("../support/actors.ts", import.meta.url).href
       }"; export default [ledger];`,
     );
-    const well = await runTask("verify", data, "--modules", file);
+    const well = await runHere("verify", data, "--modules", file);
     expect(well).toMatchObject({ code: 0 });
     const heads = [...well.stdout.matchAll(/^Head of a hash chain: (\S+)$/gm)].map(([, head]) => head ?? "");
     expect(heads).toHaveLength(shards);
     const noted = heads.flatMap((head) => ["--head", head]);
-    expect(await runTask("verify", data, "--modules", file, ...noted)).toMatchObject({ code: 0 });
-    expect(await runTask("verify", data, "--head", "0.1.x")).toMatchObject({
+    expect(await runHere("verify", data, "--modules", file, ...noted)).toMatchObject({ code: 0 });
+    expect(await runHere("verify", data, "--head", "0.1.x")).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("it must be shard.position.hash"),
     });
     const nowhere = (heads[0] ?? "").replace(/^\d+/, "9");
-    expect(await runTask("verify", data, "--modules", file, "--head", nowhere)).toMatchObject({
+    expect(await runHere("verify", data, "--modules", file, "--head", nowhere)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(`has ${shards} shard`),
     });
     await withShard(data, shards - 1, async (database) => {
       await database.execute({ sql: `UPDATE events SET message_id = 'x' WHERE position = 5` });
     });
-    const wrong = await runTask("verify", data, "--modules", file, "--json");
+    const wrong = await runHere("verify", data, "--modules", file, "--json");
     expect(wrong).toMatchObject({ code: 1 });
     expect(JSON.parse(wrong.stdout).findings).toContainEqual({
       check: "chain",

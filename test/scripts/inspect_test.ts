@@ -28,7 +28,7 @@ test.for([1, 4])("state is shown as of any version or time, while %i shards are 
   const data = `${temporaryFolder()}/data`;
   const { runtime, time } = await fillAccount(data, shards);
   const inspect = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runTask(
+    const { code, stdout, stderr } = await runHere(
       "inspect",
       "account/alice",
       "--data",

@@ -5,6 +5,7 @@ import { balances } from "../../actors/balances.ts";
 import { activity, actor, command, createApp } from "../../src/mod.ts";
 import { traceTree } from "../../scripts/support/trace_tree.ts";
 import { temporaryFolder } from "../store/databases.ts";
+import { runHere } from "./command_line.ts";
 import { openRuntime, runTask } from "./support.ts";
 
 const call = activity("call", {
@@ -40,7 +41,7 @@ test("why prints the tree of causes, from a folder and from a server, by event a
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, createApp(runtime).fetch);
   try {
     const tree = async (...args: string[]) => {
-      const { code, stdout, stderr } = await runTask("why", ...args);
+      const { code, stdout, stderr } = await runHere("why", ...args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       return stdout;
     };

@@ -77,8 +77,6 @@ export interface CommitterOwner {
 const HALVED_FROM = 64;
 /** Commits on their way at once: the engine begins with the next one while the answer to the first comes back. */
 const IN_FLIGHT_MAX = 2;
-/** Turns from which on a commit is sent behind another. Fewer would rather wait: each commit has its price. */
-const FOLLOWS_FROM = 16;
 const RECOVERY_DELAY_MS = 100;
 const RECOVERY_DELAY_MS_MAX = 5_000;
 
@@ -205,8 +203,9 @@ export class Committer {
   #maySend(): boolean {
     if (this.#state !== "open") return false;
     if (this.#inFlight.length === 0) return true;
-    const isWorthIt = this.#open.turns >= FOLLOWS_FROM ||
-      this.#open.bytes >= this.world.limits.commitBytesMax;
+    const { commitFollowsTurns, commitBytesMax } = this.world.limits;
+    // Each commit has its price.
+    const isWorthIt = this.#open.turns >= commitFollowsTurns || this.#open.bytes >= commitBytesMax;
     return this.#inFlight.length < IN_FLIGHT_MAX && isWorthIt;
   }
 

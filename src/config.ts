@@ -23,6 +23,8 @@ export const defaultLimits = {
   sagaSignalsMax: 1_000,
   /** Turns and admissions in one commit; beyond it they wait for the next. */
   commitTurnsMax: 1_000,
+  /** Turns from which on a commit is sent behind one that is on its way; with fewer it waits for that one. */
+  commitFollowsTurns: 16,
   /** JSON text in one commit, roughly; beyond it turns wait for the next. */
   commitBytesMax: 4_194_304,
   /** Requests that have arrived together may take so long, together; those behind are refused: 429 `overloaded`. */

@@ -72,7 +72,9 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   const [ownClients, ownCalls] = [upTo(CLIENTS_MAX), upTo(CALLS_MAX)];
   const { clients = ownClients, calls = ownCalls } = options;
   press.sheets.clear();
-  const sim = await simulate(modules, { seed, shards, faults, observe: seed % 8 === 0, disks });
+  // Clients are too few for a commit to follow one that is on its way, unless it is let.
+  const limits = seed % 7 % 4 === 2 ? { commitFollowsTurns: 1 } : {};
+  const sim = await simulate(modules, { seed, shards, faults, limits, observe: seed % 8 === 0, disks });
   const history = new History();
   const workload = new Workload(sim, purse);
   await sim.until(Promise.all(

@@ -37,8 +37,6 @@ export interface CommitterOwner {
 const HALVED_FROM = 64;
 /** Commits on their way at once: the engine begins with the next one while the answer to the first comes back. */
 const IN_FLIGHT_MAX = 2;
-/** Turns from which on a commit is sent behind another. Fewer would rather wait: each commit has its price. */
-const FOLLOWS_FROM = 16;
 /** Losses in a row from which on the shard waits before it goes on: what is refused may be refused for good. */
 const LOSSES_AT_ONCE = 3;
 const RECOVERY_DELAY_MS = 100;
@@ -61,6 +59,8 @@ export class Committer {
   /** Oldest first. */
   #inFlight: Sent[] = [];
   #headId: string;
+  /** Releases of a durable commit that are called next, whatever becomes of those behind it. */
+  #untold: Release[] = [];
   /** Times that commits were lost since one was durable. */
   #losses = 0;
   #flushScheduled = false;
@@ -169,8 +169,9 @@ export class Committer {
   #maySend(): boolean {
     if (this.#state !== "open") return false;
     if (this.#inFlight.length === 0) return true;
-    const isWorthIt = this.#open.turns >= FOLLOWS_FROM ||
-      this.#open.bytes >= this.world.limits.commitBytesMax;
+    const { commitFollowsTurns, commitBytesMax } = this.world.limits;
+    // Each commit has its price.
+    const isWorthIt = this.#open.turns >= commitFollowsTurns || this.#open.bytes >= commitBytesMax;
     return this.#inFlight.length < IN_FLIGHT_MAX && isWorthIt;
   }
 
@@ -229,12 +230,17 @@ export class Committer {
   #succeeded(): void {
     const releases = this.#takeDurable();
     const first = releases.length < HALVED_FROM ? releases.length : Math.ceil(releases.length / 2);
+    this.#untold = releases.slice(first);
     for (const release of releases.slice(0, first)) release.durable();
     queueMicrotask(() => {
-      for (const release of releases.slice(first)) release.durable();
+      this.#tellRest();
       this.#flush();
       this.owner.ready();
     });
+  }
+
+  #tellRest(): void {
+    for (const release of this.#untold.splice(0)) release.durable();
   }
 
   /** The oldest commit on its way is durable. @returns Who is to be told. */
@@ -257,6 +263,7 @@ export class Committer {
   }
 
   async #failed(error: unknown): Promise<void> {
+    this.#tellRest();
     if (error instanceof FencedError) return this.#fence();
     this.#state = "recovering";
     this.#wakeIdle();

@@ -34,12 +34,12 @@ export class Deadlines {
   }
 
   #due(): void {
-    this.#cancelTimer = undefined;
     const now = this.clock.now();
     for (const waiting of this.#waiting) {
       if (waiting.at > now) return this.#arm(waiting.at - now);
       this.#waiting.delete(waiting);
       waiting.callback();
     }
+    this.#cancelTimer = undefined;
   }
 }

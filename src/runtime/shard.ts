@@ -278,6 +278,8 @@ export class Shard {
     if (loadError) {
       throw new FolioError("handler-failed", errorMessage(loadError), { actor }, { cause: loadError });
     }
+    // It may have been overtaken since: then the state is nobody's to know.
+    if (this.#state === "fenced") throw notOwner(this.number);
     if (dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();
     else await this.#committer.confirmed();
     return seen;

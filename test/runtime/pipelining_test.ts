@@ -179,6 +179,38 @@ test("a commit behind one that is only to be confirmed is acknowledged when it w
   expect(told).toEqual(["read durable", "written durable", "open not-owner", "shard not-owner"]);
 });
 
+// Would catch one that takes the answer to the first commit for that to the second.
+test("a commit is acknowledged by its own answer, not by that of the one before", async () => {
+  const database = openLibsqlDatabase({ url: "file::memory:" });
+  const { engine } = await openShardStore(database, { name: "memory", shard: 0, shards: 1, isFile: false });
+  const head = await engine.acquire();
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  const answers: PromiseWithResolvers<number>[] = [];
+  engine.append = () => {
+    const answer = Promise.withResolvers<number>();
+    answers.push(answer);
+    return answer.promise;
+  };
+  const nothing = () => {};
+  const owner = { committed: nothing, ready: nothing, fenced: nothing, lost: () => Promise.resolve() };
+  const world = { shard: 0, clock, now: () => clock.now(), ids: seededIds(1), limits: defaultLimits };
+  const committer = new Committer(engine, owner, world, head);
+  for (const name of ["first", "second"]) {
+    committer.open.checkpoints.push(["reactor", 1]);
+    committer.open.releases.push({ durable: () => void told.push(name), lost: nothing });
+    committer.open.turns = ENOUGH;
+    committer.flushSoon();
+    await clock.settle();
+  }
+  at(answers, 0).resolve(1);
+  await clock.settle();
+  expect(told).toEqual(["first"]);
+  at(answers, 1).resolve(2);
+  await clock.settle();
+  expect(told).toEqual(["first", "second"]);
+});
+
 // Would catch any way in which commits, answers and recoveries cross that is not thought of above.
 test("whatever becomes of commits on their way, who was answered is on disk and who was not is not", async () => {
   const fault = fc.constantFrom<Fault>("ok", "ok", "before", "after");

@@ -228,6 +228,7 @@ export class Committer {
   }
 
   #succeeded(): void {
+    this.#tellRest();
     const releases = this.#takeDurable();
     const first = releases.length < HALVED_FROM ? releases.length : Math.ceil(releases.length / 2);
     this.#untold = releases.slice(first);

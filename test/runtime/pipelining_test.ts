@@ -66,6 +66,22 @@ test("a commit follows another that is on its way once it has sixteen turns, and
   );
 });
 
+// Would catch the rest of one commit's callers, who are told a moment later, being forgotten for the next one's.
+test("all callers of two large commits that are answered at once are told", async () => {
+  const world = await World.start({ modules: [ledger] });
+  await Promise.all(Array.from({ length: 300 }, (_, n) => world.runtime.state("ledger", `actor-${n}`)));
+  const release = at(world.engines, 0).hang();
+  const asked = askMany(world, 0, 100);
+  await world.settle();
+  asked.push(...askMany(world, 100, 100));
+  await world.settle();
+  asked.push(...askMany(world, 200, 100));
+  await world.settle();
+  release();
+  await world.settle();
+  expect(statesOf(asked)).toEqual(["resolved"]);
+});
+
 // Would catch an acknowledgement that stands on a commit whose own answer has not come.
 test("when the first commit is lost, so is the second, and whoever waits for either is told", async () => {
   const { world, release, first, second } = await twoOnTheirWay(["before"]);

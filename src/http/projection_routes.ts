@@ -17,6 +17,7 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
   app.get("/projections/:name/:query", async (c) => {
     const { name, query } = c.req.param();
     const input = readParameters(c);
+    refuseUnknown(input, runtime.registry.projections.get(name)?.queries.get(query)?.input);
     const atLeast = c.req.header("folio-at-least");
     const result = await readModels.query(name, query, input, {
       atLeast: atLeast === undefined ? undefined : runtime.parseToken(atLeast),
@@ -48,6 +49,13 @@ export function projectionRoutes(app: Hono, runtime: Runtime, readModels: ReadMo
     readQuery(c, {});
     return json(200, statusView(await readModels.cancelRebuild(c.req.param("name"))));
   });
+}
+
+/** As `readQuery` does. A schema that is loose on purpose takes what it likes. */
+function refuseUnknown(input: Readonly<Record<string, string>>, schema: unknown): void {
+  if (!(schema instanceof z.ZodObject) || schema.def.catchall !== undefined) return;
+  const unknown = Object.keys(input).find((name) => !Object.hasOwn(schema.shape, name));
+  if (unknown !== undefined) throw malformed(unknown, `The query has no parameter ${unknown}`);
 }
 
 /**

@@ -94,6 +94,24 @@ test("a query that cannot be answered says why", async () => {
   expectProblem(await served.post("/projections/balances/all"), 405, "method-not-allowed");
 });
 
+// Would catch a typing error in a filter that silently widens what is selected.
+test("a query takes its own parameters only, unless its schema is loose", async () => {
+  const rows = z.object({ n: z.number() });
+  const one = (input: z.ZodObject) => query(input, rows, () => ["SELECT 1 AS n"] as const);
+  const numbers = projection("numbers", {
+    version: 1,
+    from: [],
+    tables: ["CREATE TABLE numbers (n INTEGER)"],
+    on: {},
+    queries: { strict: one(z.object({ a: z.string().optional() })), loose: one(z.looseObject({})) },
+  });
+  const { get } = await serve({ modules: [numbers] }).then((served) => ({ get: served.get.bind(served) }));
+  expect((await get("/projections/numbers/strict?a=1")).body.rows).toEqual([{ n: 1 }]);
+  expectProblem(await get("/projections/numbers/strict?b=1"), 400, "malformed");
+  expectProblem(await get("/projections/numbers/strict?__proto__=1"), 400, "malformed");
+  expect((await get("/projections/numbers/loose?b=1")).body.rows).toEqual([{ n: 1 }]);
+});
+
 test("who waits for a token in vain is told when to come back", async () => {
   const { served } = await withAccounts({ limits: { queryWaitMsMax: 2_000 } });
   const waiting = served.get("/projections/balances/all", { "folio-at-least": "0.99" });

@@ -85,7 +85,8 @@ export class SimulatedProcess {
     this.#isOver = true;
     this.#held = undefined;
     this.runtime = undefined;
-    this.#death.abort();
-    this.#ended.reject(new SimulatedCrash("The process died, as planned"));
+    const crash = new SimulatedCrash("The process died, as planned");
+    this.#death.abort(crash);
+    this.#ended.reject(crash);
   }
 }

@@ -101,7 +101,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
       let after = lastEventId(c, (id) => countParameter.safeParse(id).data) ?? query.after;
       await runtime.stream(type, key, { after, limit: 1 }); // an unknown actor type is a problem, not a stream
       return live.respond({
-        subscribe: (wake) => runtime.shardOf(actor).watch(actor, wake),
+        subscribe: (wake) => runtime.shardOf(actor).wakeups.watch(actor, wake),
         reached: () => String(after),
         async next() {
           const events = await runtime.stream(type, key, { after, limit: EVENTS_PER_READ });

@@ -6,6 +6,7 @@ import type { Limits } from "../config.ts";
 import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
 import { OpenCommit, type Release } from "./open_commit.ts";
+import { notOwner } from "./serving.ts";
 
 /** A commit on its way. */
 interface Sent {
@@ -351,8 +352,4 @@ export class Committer {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
-}
-
-export function notOwner(shard: number): FolioError {
-  return new FolioError("not-owner", `Shard ${shard} is held by another process`, { shard });
 }

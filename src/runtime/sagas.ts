@@ -188,7 +188,7 @@ export class Sagas {
     const actor = `${saga}/${id}`;
     let wake = () => {};
     let isOver = waitMs <= 0;
-    const unwatch = this.runtime.shardOf(actor).watch(actor, () => wake());
+    const unwatch = this.runtime.shardOf(actor).wakeups.watch(actor, () => wake());
     const stopWaiting = this.runtime.clock.after(Math.max(waitMs, 0), () => {
       isOver = true;
       wake();

@@ -1,16 +1,11 @@
 import type { Context, Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { readJson } from "./body.ts";
+import { readCommandHeaders } from "./command_headers.ts";
 import { frame, type LiveStreams } from "./live.ts";
 import { json, problem } from "./problem.ts";
-import {
-  countParameter,
-  limitParameter,
-  readCommandHeaders,
-  readJson,
-  readQuery,
-  timeParameter,
-} from "./request.ts";
+import { countParameter, limitParameter, readQuery, timeParameter } from "./request.ts";
 import { eventView } from "./views.ts";
 import { traceparentFor } from "./tracing.ts";
 

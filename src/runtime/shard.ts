@@ -485,6 +485,9 @@ export class Shard {
       const mailbox = this.#directory.get(entry.message.actor)?.mailbox.toArray() ?? [];
       for (const other of mailbox) if (!other.ready) this.#abandon(other, unavailable);
       this.#abandon(entry, unavailable);
+      // What stood behind them may be handled now.
+      const activation = this.#directory.get(entry.message.actor);
+      if (activation) this.#dispatcher.schedule(activation);
     }
     for (const activation of activations) {
       activation.phase = "cold";
@@ -544,12 +547,16 @@ export class Shard {
     this.#depth = 0;
   }
 
-  async #reload(head: Head, why: string): Promise<void> {
-    if (this.#state === "open" || this.#state === "starting") this.#state = "recovering";
+  #beginAnew(): void {
     this.#forget(this.#unavailable());
     this.#loader = this.#newLoader();
     this.#backlog = this.#newBacklog();
     this.#timers = this.#newTimers();
+  }
+
+  async #reload(head: Head, why: string): Promise<void> {
+    if (this.#state === "open" || this.#state === "starting") this.#state = "recovering";
+    this.#beginAnew();
     while (this.#state === "recovering") {
       try {
         this.#outgoing.reset(head, await countOutbox(this.store.database));
@@ -560,6 +567,8 @@ export class Shard {
       } catch (error) {
         this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
         await new Promise<void>((resolve) => this.world.clock.after(RELOAD_DELAY_MS, resolve));
+        // What was loaded before it failed would count as loaded, and is in nobody's hands.
+        this.#beginAnew();
       }
     }
     if (this.#state === "recovering") this.#state = "open";

@@ -4,7 +4,7 @@ import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { parseDuration } from "../core/duration.ts";
 import { FolioError, issuesOf } from "../core/errors.ts";
-import { nestsDeeperThan } from "../core/json.ts";
+import { isWellFormed, nestsDeeperThan } from "../core/json.ts";
 import { isMessageId } from "../core/message.ts";
 import { parseToken } from "../core/token.ts";
 import type { LogStart } from "../runtime/log_start.ts";
@@ -274,13 +274,6 @@ export async function readJson(
     throw malformed("body", "Body has half a surrogate pair, which is no character");
   }
   return value;
-}
-
-/** Whether all texts and keys in a JSON value are Unicode (RFC 7493, 2.1). */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === "string") return value.isWellFormed();
-  if (typeof value !== "object" || value === null) return true;
-  return Object.entries(value).every(([key, part]) => key.isWellFormed() && isWellFormed(part));
 }
 
 /** A body that fits a schema. @throws {FolioError} `invalid-input`. */

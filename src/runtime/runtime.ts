@@ -374,6 +374,10 @@ export class Runtime {
       if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
       throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
     }
+    for (const name of ["correlationId", "traceparent", "expectedVersion"] as const) {
+      if (options[name]?.isWellFormed() ?? true) continue;
+      throw new FolioError("malformed", `Cannot use ${name}: it is not well-formed Unicode`, { name });
+    }
     const now = this.clock.now();
     const id = messageId ?? this.#ids.next();
     return {

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Limits } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { FolioError, issuesOf } from "../core/errors.ts";
-import { nestsDeeperThan } from "../core/json.ts";
+import { isWellFormed, nestsDeeperThan } from "../core/json.ts";
 import { draining } from "../runtime/serving.ts";
 import { type HeaderValues, malformed } from "./request.ts";
 
@@ -68,13 +68,6 @@ function parseJson(bytes: Uint8Array, depthMax: number): unknown {
     throw malformed("body", "Body has half a surrogate pair, which is no character");
   }
   return value;
-}
-
-/** Whether all texts and keys in a JSON value are Unicode (RFC 7493, 2.1). */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === "string") return value.isWellFormed();
-  if (typeof value !== "object" || value === null) return true;
-  return Object.entries(value).every(([key, part]) => key.isWellFormed() && isWellFormed(part));
 }
 
 /**

@@ -209,6 +209,9 @@ export class Admission {
       const mailbox = directory.get(entry.message.actor)?.mailbox.toArray() ?? [];
       for (const other of mailbox) if (!other.ready) this.#abandon(other, unavailable);
       this.#abandon(entry, unavailable);
+      // What stood behind them may be handled now.
+      const activation = directory.get(entry.message.actor);
+      if (activation) dispatcher.schedule(activation);
     }
     for (const activation of activations) {
       activation.phase = "cold";

@@ -120,6 +120,10 @@ export class Commands {
       if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
       throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
     }
+    for (const name of ["correlationId", "traceparent", "expectedVersion"] as const) {
+      if (options[name]?.isWellFormed() ?? true) continue;
+      throw new FolioError("malformed", `Cannot use ${name}: it is not well-formed Unicode`, { name });
+    }
     const now = this.world.clock.now();
     const id = messageId ?? this.world.ids.next();
     return {

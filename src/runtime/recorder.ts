@@ -251,5 +251,5 @@ export class Recorder {
 }
 
 function clip(text: string): string {
-  return text.slice(0, ERROR_CHARS_MAX);
+  return text.slice(0, ERROR_CHARS_MAX).toWellFormed(); // the cut may go through a pair
 }

@@ -264,11 +264,15 @@ export class Shard {
     await timers.start();
   }
 
-  async #reload(head: Head, why: string): Promise<void> {
-    this.#serving.recovering();
+  #beginAnew(): void {
     this.#forget(this.#serving.unavailable());
     this.#admission.reset();
     this.#timers = this.#newTimers();
+  }
+
+  async #reload(head: Head, why: string): Promise<void> {
+    this.#serving.recovering();
+    this.#beginAnew();
     while (this.#serving.isRecovering) {
       try {
         this.#outgoing.reset(head, await countOutbox(this.store.database));
@@ -279,6 +283,8 @@ export class Shard {
       } catch (error) {
         this.world.log("error", "Store cannot be read", { shard: this.number, error: errorMessage(error) });
         await new Promise<void>((resolve) => this.world.clock.after(RELOAD_DELAY_MS, resolve));
+        // What was loaded before it failed would count as loaded, and is in nobody's hands.
+        this.#beginAnew();
       }
     }
     this.#serving.recovered();

@@ -26,7 +26,7 @@ export const turnMutants: readonly Mutant[] = [
     promise: 3,
     edits: [{
       file: committer,
-      from: "this.#inFlight.findIndex(({ id }) => id === head.id) + 1;",
+      from: "this.#inFlight.countUpTo(head.id);",
       to: "this.#inFlight.length;",
     }],
     catches: [{ tests: ["test/runtime/lost_commit_test.ts"] }],
@@ -47,8 +47,8 @@ export const turnMutants: readonly Mutant[] = [
     edits: [{
       file: committer,
       from: "    sent.answer = answer;\n",
-      to:
-        '    sent.answer = answer;\n    if (!("error" in answer)) for (const each of this.#inFlight) each.answer ??= {};\n',
+      to: "    sent.answer = answer;\n" +
+        '    if (this.#inFlight.oldest && !("error" in answer)) this.#inFlight.oldest.answer ??= {};\n',
     }],
     catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },

@@ -42,13 +42,13 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },
   {
-    name: "answer-of-second-commit-taken-first",
+    name: "first-answer-taken-for-second-commit",
     promise: 3,
     edits: [{
       file: committer,
-      from: "    sent.answer = answer;\n",
-      to: "    sent.answer = answer;\n" +
-        '    if (this.#inFlight.oldest && !("error" in answer)) this.#inFlight.oldest.answer ??= {};\n',
+      from: "      this.#succeeded();\n",
+      to: "      this.#succeeded();\n" +
+        "      if (this.#inFlight.oldest) this.#inFlight.oldest.answer ??= {};\n",
     }],
     catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },

@@ -4,8 +4,9 @@ import { errorMessage } from "../core/errors.ts";
 import type { StepRecord } from "../core/journal.ts";
 import { invalidKeyReason } from "../core/message.ts";
 import type { StepContext } from "../core/saga_actor.ts";
+import { PartedError } from "./recorded_steps.ts";
+import type { Call, Effect } from "./saga_call.ts";
 import { failureOf, type SagaInstance } from "./saga_instance.ts";
-import { type Call, type Effect, PartedError } from "./saga_run.ts";
 
 /** Effects that are messages to others. */
 type Message = Extract<Effect, { kind: "ask" | "perform" | "child" }>;

@@ -1,6 +1,6 @@
 import { activityNameOf } from "../core/activity.ts";
 import { FolioError } from "../core/errors.ts";
-import type { SagaView } from "../core/journal.ts";
+import type { SagaView } from "../core/saga_view.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
 import type { MessageSource } from "./message_reader.ts";

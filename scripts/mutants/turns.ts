@@ -180,12 +180,13 @@ export const turnMutants: readonly Mutant[] = [
     promise: 5,
     edits: [{
       file: dispatcher,
-      from: "    this.#hold(activation, delayMs);\n    world.log(",
-      to: "    activation.mailbox.shift();\n" +
-        "    world.clock.after(delayMs, () => {\n" +
+      from: "    if (delayMs !== undefined) this.#hold(activation, delayMs);\n",
+      to: "    if (delayMs === undefined) return;\n" +
+        "    activation.mailbox.shift();\n" +
+        "    this.owner.world.clock.after(delayMs, () => {\n" +
         "      activation.mailbox.push(entry);\n" +
         "      this.schedule(activation);\n" +
-        "    });\n    world.log(",
+        "    });\n",
     }],
     catches: [{ tests: ["test/runtime/retry_test.ts"] }],
   },

@@ -48,6 +48,21 @@ describe.each([1, 4])("with %i shards", (shards) => {
     expect(await world.runtime.ask(alice.look())).toMatchObject({ reply: { sum: 0, version: 0 } });
   });
 
+  // Would catch a shard that begins to serve with what it had in memory before the loss.
+  test("a commit that is lost while the shard begins is made again, and positions have no gap", async () => {
+    const world = await start();
+    await world.runtime.ask(alice.add({ n: 1 }));
+    await world.runtime.send(alice.add({ n: 2 }), { deliverAt: world.clock.now() + 1_000 });
+    for (const engine of world.engines) engine.kill();
+    await world.clock.advance("2s");
+    world.faultsAtStart = ["before"];
+    await world.crash();
+    await world.settle();
+    expect(world.logged.filter((line) => line.includes("loaded again after a lost commit"))).toHaveLength(1);
+    expect(await world.runtime.ask(alice.add({ n: 3 }))).toMatchObject({ version: 3, position: 3 });
+    expect(await world.runtime.state("ledger", "alice")).toMatchObject({ state: { entries: [1, 2, 3] } });
+  });
+
   // Would catch a shard that does nothing but load itself again, as fast as it can, until somebody ends it.
   test("what the store refuses again and again is tried ever more seldom, and goes on once it is taken", async () => {
     const world = await start();

@@ -34,7 +34,7 @@ export class FinalError extends Error {
 
 /**
  * An attempt that came too early: the next one does not begin before a while is over, e.g. as a `Retry-After`
- * asks.
+ * asks. `delayMs`: rounded up to whole milliseconds; NaN stands for the first delay of the activity's `retry`.
  *
  * `isCounted`: false where it is as if this attempt had not been made, so that it uses up none of those there
  * may be.

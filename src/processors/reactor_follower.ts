@@ -1,9 +1,11 @@
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { Reactor } from "../core/reactor.ts";
+import type { LogGrowth } from "../runtime/log_wakeups.ts";
+import type { ReactorAnswer } from "../runtime/outgoing.ts";
 import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { LogGrowth, ReactorAnswer, Shard } from "../runtime/shard.ts";
+import type { Shard } from "../runtime/shard.ts";
 import { readCheckpoint } from "../store/checkpoints.ts";
 import { HandlerError } from "./handler_error.ts";
 import { POSITIONS_PER_READ, ReactorHandling } from "./reactor_handling.ts";
@@ -81,7 +83,7 @@ export class ReactorFollower {
 
   start(): void {
     if (this.#upTo === Infinity) {
-      this.#unsubscribe = this.shard.committed.subscribe((growth) => this.#grown(growth));
+      this.#unsubscribe = this.shard.wakeups.committed.subscribe((growth) => this.#grown(growth));
     }
     this.#wake();
   }

@@ -40,7 +40,7 @@ export class WebhookFollowers {
 
   async start(): Promise<void> {
     for (const shard of this.runtime.shards) {
-      this.#endings.push(shard.committed.subscribe(({ types }) => {
+      this.#endings.push(shard.wakeups.committed.subscribe(({ types }) => {
         if ([...types].some((type) => type.startsWith(`${webhook.name}/`))) this.#refreshSoon(shard);
       }));
     }

@@ -346,7 +346,7 @@ export class Runtime {
     }
     const json = JSON.stringify(request.input);
     const { payloadBytesMax: bytesMax } = this.limits;
-    if (json.length > bytesMax) {
+    if (json.length * 3 > bytesMax && new TextEncoder().encode(json).byteLength > bytesMax) {
       throw new FolioError("payload-too-large", `Input must be no more than ${bytesMax} bytes`, { bytesMax });
     }
     return { ...request, input: JSON.parse(json) };
@@ -369,6 +369,13 @@ export class Runtime {
           name: "messageId",
         },
       );
+    }
+    const reactor = /^([a-z][a-z0-9-]*)(~\d+)?(\.\d+){3}$/.exec(messageId ?? "")?.[1];
+    if (reactor !== undefined && this.registry.reactors.has(reactor)) {
+      // The reactor's own message of this id would be taken for a repetition, and its event not be answered.
+      throw new FolioError("malformed", `Cannot use the message id: reactor ${reactor} has ids like that`, {
+        name: "messageId",
+      });
     }
     for (const name of ["deliverAt", "expiresAt"] as const) {
       if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;

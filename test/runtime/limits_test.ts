@@ -166,6 +166,15 @@ test.each([
   },
 );
 
+test("an input from the program around it is as many bytes of UTF-8 as may be, and no more", async () => {
+  const world = await World.start({ modules: [wordy], limits: { payloadBytesMax: 100 } });
+  const hear = (text: string) => codeOf(world.runtime.ask(wordy.ref("w").hear({ text })));
+  for (const whole of ["x".repeat(89), "é".repeat(44) + "x"]) {
+    expect(await hear(whole)).toHaveProperty("resolved");
+  }
+  for (const long of ["x".repeat(90), "é".repeat(45)]) expect(await hear(long)).toBe("payload-too-large");
+});
+
 describe("passivation", () => {
   test("keeps so many actors in memory and no more, and a passivated one comes back as it was", async () => {
     const world = await World.start({

@@ -88,7 +88,7 @@ const loud = (times: number) =>
     startFrom: "beginning",
     on: {
       "source/Said": (react, { payload: { n } }) => {
-        for (let time = 0; time < times; time++) react.send(echo.ref("e").hear({ n, text: "x".repeat(981) }));
+        for (let time = 0; time < times; time++) react.send(echo.ref("e").hear({ n, text: "x".repeat(983) }));
       },
     },
   });

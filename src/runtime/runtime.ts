@@ -1,6 +1,7 @@
 import { defaultLimits, type Limits } from "../config.ts";
 import { type Clock, SteadyClock, systemClock } from "../core/clock.ts";
 import type { CommandRequest } from "../core/command.ts";
+import { TIME_MAX } from "../core/duration.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
@@ -378,7 +379,8 @@ export class Runtime {
       });
     }
     for (const name of ["deliverAt", "expiresAt"] as const) {
-      if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
+      const time = options[name] ?? 0;
+      if (Number.isSafeInteger(time) && Math.abs(time) <= TIME_MAX) continue;
       throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
     }
     for (const name of ["correlationId", "traceparent", "expectedVersion"] as const) {

@@ -175,15 +175,21 @@ export class ReactorFollower {
   }
 
   async #answer(events: readonly RecordedEvent[], end: number): Promise<void> {
-    const answers: ReactorAnswer[] = [];
+    let answers: ReactorAnswer[] = [];
+    let total = 0;
     for (const event of events) {
       try {
-        const sends = this.#handling.sendsFor(event);
+        const { sends, bytes } = this.#handling.sendsFor(event);
         if (sends.length > 0) answers.push({ event, sends });
+        total += bytes;
       } catch (error) {
         await this.#commit(answers, event.position - 1);
         throw error;
       }
+      if (total < this.runtime.limits.commitBytesMax) continue;
+      // No commit may become longer than one can be.
+      await this.#commit(answers, event.position);
+      [answers, total] = [[], 0];
     }
     await this.#commit(answers, end);
   }

@@ -1,4 +1,5 @@
 import type { CommandRequest } from "../core/command.ts";
+import { TIME_MAX } from "../core/duration.ts";
 import { FolioError } from "../core/errors.ts";
 import { isJson } from "../core/json.ts";
 import { isMessageId, type Message } from "../core/message.ts";
@@ -117,7 +118,8 @@ export class Commands {
       throw new FolioError("malformed", detail, { name: "messageId" });
     }
     for (const name of ["deliverAt", "expiresAt"] as const) {
-      if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
+      const time = options[name] ?? 0;
+      if (Number.isSafeInteger(time) && Math.abs(time) <= TIME_MAX) continue;
       throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
     }
     for (const name of ["correlationId", "traceparent", "expectedVersion"] as const) {

@@ -111,7 +111,8 @@ export class Committer {
 
   /** Resolves when all that has joined so far is durable; rejects when it is lost. */
   flushed(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
+    // Not of who only wants to be confirmed: while the shard is loaded again, nobody is, and the loading asks this.
+    if (this.#inFlight.length === 0 && !this.#open.hasRows) return Promise.resolve();
     return new Promise((durable, lost) => {
       this.#open.releases.push({ durable, lost });
       this.flushSoon();

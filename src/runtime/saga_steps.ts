@@ -97,8 +97,10 @@ function requestOf(
     world.checkActivity(activity, input);
     return instance.turn.copyOf({ type: activityType(activity.name), key, command: "run", input });
   }
-  const run = journal.continued > 0 ? `~${journal.continued}` : "";
-  const key = `${saga.name}:${instance.input.key}${run}:${name}`;
+  const { key: id } = instance.input;
+  // So that no other instance, run or step gives its child this key: the last colon is before the step's name.
+  const run = journal.continued > 0 || /~\d+$/.test(id) ? `~${journal.continued}` : "";
+  const key = `${saga.name}:${id}${run}:${name.replaceAll("%", "%25").replaceAll(":", "%3A")}`;
   const input = { input: effect.input, tell: { actor: instance.actor, context } };
   const request = { type: effect.saga.name, key, command: "start", input };
   world.checkRequest(request);

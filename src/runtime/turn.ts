@@ -1,7 +1,7 @@
 import { activityType, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
-import { type Duration, parseDuration } from "../core/duration.ts";
+import { type Duration, parseDuration, TIME_MAX } from "../core/duration.ts";
 import type { Ids } from "../core/ids.ts";
 import { checkInvariants } from "../core/invariant.ts";
 import { deepFreeze, isWellFormed } from "../core/json.ts";
@@ -288,9 +288,6 @@ function durationMs(text: Duration): number {
   if (ms === undefined) throw new TypeError(`Cannot use "${text}": not a duration`);
   return ms;
 }
-
-/** The latest time that a `Date` can hold. */
-const TIME_MAX = 8.64e15;
 
 function dueTime(when: TimerTime, now: number): number {
   if ("after" in when) return now + durationMs(when.after);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { actor } from "../../src/core/actor.ts";
 import { command } from "../../src/core/command.ts";
+import { TIME_MAX } from "../../src/core/duration.ts";
 import { ledger, names, sender } from "../support/actors.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
 
@@ -165,6 +166,25 @@ test.each([
     expect(await world.events()).toEqual(before);
   },
 );
+
+// Would catch a time that is stored, and that then nobody can be shown.
+test.each(["deliverAt", "expiresAt"] as const)("a time (%s) is one that a Date can hold", async (name) => {
+  const world = await World.start({ modules: [ledger] });
+  const send = (at: number) => codeOf(world.runtime.send(alice.look(), { [name]: at }));
+  expect(await send(TIME_MAX)).toHaveProperty("resolved");
+  for (const at of [TIME_MAX + 1, Number.MAX_SAFE_INTEGER, -TIME_MAX - 1, 0.5, NaN]) {
+    expect(await send(at)).toBe("malformed");
+  }
+});
+
+test("an input from the program around it is as many bytes of UTF-8 as may be, and no more", async () => {
+  const world = await World.start({ modules: [wordy], limits: { payloadBytesMax: 100 } });
+  const hear = (text: string) => codeOf(world.runtime.ask(wordy.ref("w").hear({ text })));
+  for (const whole of ["x".repeat(89), "é".repeat(44) + "x"]) {
+    expect(await hear(whole)).toHaveProperty("resolved");
+  }
+  for (const long of ["x".repeat(90), "é".repeat(45)]) expect(await hear(long)).toBe("payload-too-large");
+});
 
 describe("passivation", () => {
   test("keeps so many actors in memory and no more, and a passivated one comes back as it was", async () => {

@@ -133,6 +133,32 @@ describe.each([1, 4])("with %i shards", (shards) => {
   });
 });
 
+// Would catch counters that go on from what was lost: positions with a gap, and a log that no reader gets past.
+test("a commit that is lost while its shard still starts leaves no gap", async () => {
+  const world = await World.start({ modules: [ledger] });
+  await world.runtime.send(alice.add({ n: 1 }), { messageId: "m", deliverAt: world.clock.now() + 1_000 });
+  world.engineOf("ledger/alice").kill();
+  const database = world.databaseOf("ledger/alice");
+  database.hangingReads = /FROM timers/;
+  const release = database.hangReads();
+  world.beforeStart = ([engine]) => engine?.plan("before");
+  await world.clock.advance("1s");
+  const starting = world.crash();
+  await world.settle();
+  // What was due has had its turn.
+  expect(at(world.engines, 0).attempts).toBe(1);
+  expect(at(world.engines, 0).written).toEqual([]);
+  release();
+  await starting;
+  await world.settle();
+  expect(await world.runtime.ask(alice.add({ n: 2 }))).toMatchObject({ version: 2, position: 2 });
+  expect((await world.events()).map(({ position, version, payload }) => [position, version, payload]))
+    .toEqual([
+      [1, 1, { n: 1 }],
+      [2, 2, { n: 2 }],
+    ]);
+});
+
 // Would catch a retry timer from before the reload that runs a message on the state from before the reload.
 test("a message that waited for its next attempt when the commit was lost is handled once", async () => {
   const { worker, failures } = unreliable();

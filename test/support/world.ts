@@ -32,6 +32,8 @@ export class World {
   readonly databases: MemoryDatabase[] = [];
   /** Of the present runtime, one a shard. */
   engines: FaultyEngine[] = [];
+  /** Told of the engines of the next runtime, before it uses them. */
+  beforeStart: (engines: readonly FaultyEngine[]) => void = () => {};
   /** What has been logged, as `level message`. */
   readonly logged: string[] = [];
   #runtime: Runtime | undefined;
@@ -131,6 +133,7 @@ export class World {
       return { ...store, engine: new FaultyEngine(new LocalEngine(database)) };
     }));
     this.engines = stores.map(({ engine }) => engine);
+    this.beforeStart(this.engines);
     const { limits, observer } = this.options;
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);

@@ -27,8 +27,10 @@ const STARTING_MS_MAX = 600;
 /** Of the lives whose clock is set; the log's time never goes back, and what waits is handled all the same. */
 const CLOCK_SHARE = 0.5;
 const CLOCK_OFF_MS_MAX = 3_600_000;
-/** A life that ends itself does so in one of its first writes. */
+/** A life that ends itself does so in one of its first writes: often while it starts, more often under load. */
 const WRITES_MAX = 80;
+const FIRST_WRITES_SHARE = 0.25;
+const FIRST_WRITES_MAX = 12;
 
 /** Of the database with the read models, what makes a difference: rows and checkpoint are one transaction. */
 const places: readonly (readonly [KillPoint, "shard" | "read"])[] = [
@@ -48,7 +50,7 @@ export class Plans {
     const clock = random.chance(CLOCK_SHARE) ? [this.#clockOffMs(), this.#clockOffMs()] as const : undefined;
     if (random.chance(pointShare)) {
       const [point, database] = places[this.#places++ % places.length] ?? ["sealed", "shard"];
-      const at = 1 + Math.floor(random.next() ** 2 * WRITES_MAX);
+      const at = random.int(1, random.chance(FIRST_WRITES_SHARE) ? FIRST_WRITES_MAX : WRITES_MAX);
       const [first = 0, later = 0] = clock ?? [];
       return {
         // Otherwise the end would come while it is checked.

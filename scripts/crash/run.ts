@@ -18,6 +18,8 @@ export interface CrashOptions extends PlanOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly shards: number;
+  /** Whether the logs have hash chains. */
+  readonly chain: boolean;
   /** No round is begun after this time. */
   readonly secondsMax?: number;
   readonly say: (line: string) => void;
@@ -189,7 +191,7 @@ class Crashes {
       this.#readGate.close();
       const code = await server.stop();
       if (code !== 0) this.#violations.add(`Server ended with code ${code} when told to stop`);
-      await checkStore(this.folder, this.options.shards, this.#history, this.#violations);
+      await checkStore(this.folder, this.options, this.#history, this.#violations);
       await checkCheckpoints(this.folder, this.options.shards, this.#violations);
       return "checked everything once more";
     } finally {
@@ -207,8 +209,8 @@ class Crashes {
   }
 
   #start(ordeal?: Ordeal): Server {
-    const { shards } = this.options;
-    return Server.start({ folder: this.folder, shards, modules: MODULES, ordeal }, this.#violations);
+    const { shards, chain } = this.options;
+    return Server.start({ folder: this.folder, shards, chain, modules: MODULES, ordeal }, this.#violations);
   }
 
   #follow(path: string, take: (event: SeenEvent) => void): Reader {

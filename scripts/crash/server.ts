@@ -18,7 +18,7 @@ export class Server {
   private constructor(private readonly child: Child) {}
 
   static start(
-    options: { folder: string; shards: number; modules: string; ordeal?: Ordeal | undefined },
+    options: { folder: string; shards: number; chain: boolean; modules: string; ordeal?: Ordeal | undefined },
     violations: Violations,
   ): Server {
     const { ordeal } = options;
@@ -30,6 +30,7 @@ export class Server {
         FOLIO_DATA: options.folder,
         FOLIO_SHARDS: String(options.shards),
         FOLIO_MODULES: options.modules,
+        FOLIO_CHAIN: options.chain ? "1" : "0",
       },
       onLine: ({ level, message, ...fields }) => {
         const isExpected = level === "info" || expectedMessages.has(String(message));

@@ -48,6 +48,8 @@ export function crash(terminal: Terminal) {
         rounds,
         secondsMax: seconds,
         shards,
+        // Its cost moves every moment a little; seeds of both kinds are tried.
+        chain: seed % 2 === 1,
         seed,
         acknowledgedMax: commands,
         killsStarting: true,

@@ -44,7 +44,7 @@ test("a server that ends at each point of the way of a commit keeps every promis
     seed: 13,
     shards: 2,
     chain: true,
-    acknowledgedMax: 2_000,
+    acknowledgedMax: 20_000,
     killsStarting: false,
     pointShare: 1,
     say: () => {},

@@ -27,8 +27,7 @@ export async function checkAll(url: string, checked: Checked): Promise<void> {
   if (!await history.complete(QUIET_MS_MAX)) {
     for (const mark of ledger.awaited) violations.add(`Acknowledged, but never there: ${mark}`);
   }
-  history.checkForwards();
-  history.echoes.check();
+  history.checkFollowing();
   await checkRows(url, checked);
   await inTurns(ledger.unchecked.splice(0), (command) => checkAcknowledged(url, command, checked));
   await inTurns(history.actors, (actor) => checkState(url, actor, checked));

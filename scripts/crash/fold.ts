@@ -28,6 +28,10 @@ export function initialState(actor: string): State {
       return { open: false, closed: false, owner: "", balance: 0 };
     case "forwarder":
       return { forwarded: 0 };
+    case "alarm":
+      return { events: 0 };
+    case "vault":
+      return { balance: 0 };
     case "inbox":
       return { received: 0 };
     case "echo":
@@ -52,6 +56,15 @@ export function fold(state: State, { type, payload }: SeenEvent): State {
       return { forwarded: number("forwarded") + 1 };
     case "Received":
       return { received: number("received") + 1 };
+    case "Armed":
+    case "Dropped":
+    case "Rang":
+      return { events: number("events") + 1 };
+    case "Taken":
+      return { balance: number("balance") - 1 };
+    case "Given":
+    case "Returned":
+      return { balance: number("balance") + 1 };
     case "Echoed":
       return { echoed: number("echoed") + 1 };
     default:
@@ -68,8 +81,8 @@ export function replyOf(actor: string, state: State): State {
 export function markOf({ actor, type, payload, messageId }: SeenEvent): string {
   // A reactor may be made to send again, in another message.
   if (type === "Echoed") return `${actor} ${type} ${messageId}`;
-  const { by, owner, amount, tag, from, n } = payload;
-  return `${actor} ${type} ${by ?? owner ?? amount ?? tag ?? `${from}:${n}`}`;
+  const { by, owner, amount, tag, move, from, n } = payload;
+  return `${actor} ${type} ${by ?? owner ?? amount ?? tag ?? move ?? `${from}:${n}`}`;
 }
 
 /** A row of the projection under fire. */
@@ -87,10 +100,16 @@ export function tallyAll(events: Iterable<SeenEvent>): Tally[] {
     rows.set(name, { name, events: events + 1, digest: (digest * 31 + n) % 1_000_003 });
   };
   for (const { actor, version, shard, position } of events) {
+    if (isSaga(actor)) continue;
     add(actor, version);
     add(`shard ${shard}`, position);
   }
   return [...rows.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Whether a stream is the journal of a saga, which is Folio's own. */
+export function isSaga(actor: string): boolean {
+  return typeOf(actor) === "move";
 }
 
 function typeOf(actor: string): string {

@@ -1,6 +1,8 @@
+import { Alarms } from "./alarms.ts";
 import { Echoes } from "./echoes.ts";
-import { fold, initialState, markOf, type SeenEvent, type State } from "./fold.ts";
+import { fold, initialState, isSaga, markOf, type SeenEvent, type State } from "./fold.ts";
 import type { Ledger } from "./ledger.ts";
+import { Moves } from "./moves.ts";
 import type { Violations } from "./violations.ts";
 
 const GAPS_DELAY_MS = 50;
@@ -22,16 +24,22 @@ export class History {
   readonly #messages = new Set<string>();
   /** States of each actor; the index is the version. */
   readonly #states = new Map<string, State[]>();
+  /** Of the journals of sagas, of which only the order is checked here. */
+  readonly #journals = new Map<string, number>();
   readonly #places = new Map<string, number>();
   /** Messages that one actor has sent to another, by sender, receiver and number. */
   readonly #forwards = new Map<string, Forward>();
   /** Forwards of which only one side has been seen. */
   readonly #openForwards = new Set<string>();
   readonly echoes: Echoes;
+  readonly alarms: Alarms;
+  readonly moves: Moves;
   #waiting: (() => void)[] = [];
 
   constructor(private readonly ledger: Ledger, private readonly violations: Violations) {
     this.echoes = new Echoes(violations);
+    this.alarms = new Alarms(violations);
+    this.moves = new Moves(violations);
   }
 
   get count(): number {
@@ -66,7 +74,20 @@ export class History {
     }
     if (previous && event.at < previous.at) this.violations.add(`Time went back at ${where}`);
     log.push(event);
+    if (isSaga(event.actor)) this.#takeJournal(event, where);
+    else this.#takeEvent(event, where);
+    this.#wake();
+  }
 
+  /** A turn of a saga may record several events. */
+  #takeJournal(event: SeenEvent, where: string): void {
+    const version = (this.#journals.get(event.actor) ?? 0) + 1;
+    if (event.version !== version) this.violations.add(`Version ${version} was due, but got ${where}`);
+    this.#journals.set(event.actor, version);
+    this.moves.takeJournal(event);
+  }
+
+  #takeEvent(event: SeenEvent, where: string): void {
     const states = this.#states.get(event.actor) ?? [initialState(event.actor)];
     this.#states.set(event.actor, states);
     if (event.version !== states.length) {
@@ -81,15 +102,17 @@ export class History {
     this.#messages.add(message);
     this.#byMark.set(mark, event);
     this.echoes.take(event);
-    if (event.type === "Received") this.#received(event);
-    else if (event.type !== "Echoed") this.#attribute(mark, event, where);
-    this.#wake();
+    if (event.actor.startsWith("alarm/")) this.alarms.take(event);
+    if (event.actor.startsWith("vault/")) this.moves.takeStep(event);
+    else if (event.type === "Received") this.#received(event);
+    else if (event.type !== "Echoed" && event.type !== "Rang") this.#attribute(mark, event, where);
   }
 
   /** @returns Whether all that is awaited has been seen in time. */
   async complete(deadlineMs: number): Promise<boolean> {
     const isComplete = () =>
-      this.ledger.awaited.size === 0 && this.#openForwards.size === 0 && this.echoes.isComplete;
+      this.ledger.awaited.size === 0 && this.#openForwards.size === 0 && this.echoes.isComplete &&
+      this.alarms.isComplete && this.moves.isComplete;
     const endAt = performance.now() + deadlineMs;
     if (!await this.#until(isComplete, deadlineMs)) return false;
     // Too much to be looked through with each event that comes.
@@ -130,8 +153,15 @@ export class History {
       .filter(([, position = 0]) => position > 0).map((pair) => pair.join(".")).join("_");
   }
 
-  /** To be called when nothing is on its way any more. */
-  checkForwards(): void {
+  /** To be called when nothing is on its way any more: all that must have followed has. */
+  checkFollowing(): void {
+    this.#checkForwards();
+    this.echoes.check();
+    this.alarms.check();
+    this.moves.check();
+  }
+
+  #checkForwards(): void {
     for (const name of this.#openForwards) {
       const { forwarded } = this.#forwards.get(name) ?? {};
       this.violations.add(forwarded ? `Message was sent but never received: ${name}` : `Nobody sent ${name}`);

@@ -7,6 +7,8 @@ const counters = names("c", 8);
 const accounts = names("a", 6);
 const forwarders = names("f", 4);
 const inboxes = names("i", 4);
+const alarms = names("t", 4);
+const vaults = names("v", 4);
 
 /** A counter refuses to be incremented by more; when these numbers are used up, other counters take over. */
 const BY_MAX = 1_000_000;
@@ -14,7 +16,23 @@ const BURST = 16;
 
 /** The loops of a mixed load: some in step with their answers, some with many commands at once. */
 export function createSenders(field: Field): Sender[] {
-  const kinds = [Bursts, Posts, Posts, Delays, Bank, Bank, Bank, Bank, Forwards, Forwards, Forwards];
+  const kinds = [
+    Bursts,
+    Posts,
+    Posts,
+    Delays,
+    Bank,
+    Bank,
+    Bank,
+    Bank,
+    Forwards,
+    Forwards,
+    Forwards,
+    Timers,
+    Timers,
+    Sagas,
+    Sagas,
+  ];
   return kinds.map((Kind, index) => new Kind(field, index));
 }
 
@@ -111,5 +129,34 @@ class Forwards extends Sender {
       order: this.order(tag),
       delayMs: 0,
     });
+  }
+}
+
+/** Timers that are set, set anew under the same name, and dropped; many are due after the next kill. */
+class Timers extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const tag = this.nextTag();
+    const actor = `alarm/${random.pick(alarms)}`;
+    const name = random.pick(["x", "y", "z"]);
+    const common = { actor, mode: "ask", key: `alarm-${tag}`, order: this.order(tag), delayMs: 0 } as const;
+    return random.chance(0.2)
+      ? this.deliver({ ...common, command: "drop", input: { tag, name }, mark: `${actor} Dropped ${tag}` })
+      : this.deliver({
+        ...common,
+        command: "arm",
+        input: { tag, name, afterMs: random.int(1, random.chance(0.2) ? 1_000 : 100) },
+        mark: `${actor} Armed ${tag}`,
+      });
+  }
+}
+
+/** Sagas that succeed, and others that take back what they have done. */
+class Sagas extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const move = `m${this.nextTag()}`;
+    const [from, to] = random.some(vaults, 2);
+    return this.begin(move, { move, from, to, isWanted: random.chance(0.6) });
   }
 }

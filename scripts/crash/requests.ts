@@ -47,6 +47,22 @@ export async function sendMismatch(url: string, command: Command): Promise<numbe
   return response?.status;
 }
 
+/**
+ * Begins a saga, or finds that it has begun.
+ *
+ * @returns Whether it was accepted; nobody knows what became of it otherwise.
+ * @throws {WrongAnswer} When the answer is none that it can have.
+ */
+export async function beginSaga(url: string, input: unknown): Promise<boolean> {
+  const headers = { "content-type": "application/json" };
+  const response = await request(url, { method: "POST", headers, body: JSON.stringify(input) });
+  if (!response || response.status === 429) return false;
+  if (response.status !== 202) {
+    throw new WrongAnswer(`Saga ${url} was answered ${response.status}: ${response.text}`);
+  }
+  return true;
+}
+
 /** Asks for JSON. @returns The status and the body; undefined when the connection was lost. */
 export async function getJson(
   url: string,

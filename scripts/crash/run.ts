@@ -2,32 +2,36 @@ import { checkAll, type Checked, checkLog } from "./checks.ts";
 import type { SeenEvent } from "./fold.ts";
 import { Gate } from "./gate.ts";
 import { History } from "./history.ts";
+import type { Ordeal } from "./kill_points.ts";
 import { Ledger } from "./ledger.ts";
 import { createSenders } from "./load.ts";
+import { type PlanOptions, Plans, type RoundPlan } from "./plan.ts";
 import { Random } from "./random.ts";
-import { checkCheckpoints, checkNoDrift, positionsOf } from "./read_model_check.ts";
+import { checkCheckpoints, checkNoDrift } from "./read_model_check.ts";
 import { Reader } from "./reader.ts";
-import { getJson } from "./requests.ts";
 import { Server } from "./server.ts";
 import { checkStore } from "./store_check.ts";
 import { Violations } from "./violations.ts";
+import { Works } from "./works.ts";
 
-export interface CrashOptions {
+export interface CrashOptions extends PlanOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly shards: number;
-  /** A round's kill comes after so many acknowledged commands, at the most. */
-  readonly acknowledgedMax: number;
+  /** Whether the logs have hash chains. */
+  readonly chain: boolean;
   /** No round is begun after this time. */
   readonly secondsMax?: number;
-  /** Whether some servers are killed while they start, after a random time. */
-  readonly killsStarting: boolean;
   readonly say: (line: string) => void;
 }
 
 export interface CrashReport {
   readonly violations: Violations;
   readonly kills: number;
+  /** Of the kills, those at points of the way of a commit: `written shard`. */
+  readonly points: Readonly<Record<string, number>>;
+  /** Lives of the server whose clock was set. */
+  readonly clocksSet: number;
   readonly acknowledged: number;
   readonly unknown: number;
   readonly repeated: number;
@@ -39,20 +43,12 @@ export interface CrashReport {
   readonly replays: number;
   /** Rebuilds of a projection that were begun. */
   readonly rebuilds: number;
+  /** Sagas that have come to their ends, and timers that have rung. */
+  readonly sagas: number;
+  readonly timers: number;
 }
 
 const MODULES = "./test/crash/modules/mod.ts";
-/** So that some checks come after several kills. */
-const UNCHECKED_SHARE = 0.25;
-const STARTING_SHARE = 0.15;
-const STARTING_MS_MAX = 600;
-/** Of the rounds: those that end while a projection is being rebuilt, and while a reactor is being replayed. */
-const REBUILD_SHARE = 0.4;
-const REPLAY_SHARE = 0.2;
-/** Between the beginning of either and the kill. */
-const AT_WORK_MS_MAX = 150;
-/** Of the log of each shard, what a replay goes back. */
-const REPLAYED_EVENTS = 300;
 /** Of the kills, those after which the files are looked into before the next start. */
 const LOOK_SHARE = 0.3;
 
@@ -75,11 +71,16 @@ class Crashes {
   readonly #readGate = new Gate();
   /** For senders: open while there is to be load. */
   readonly #loadGate = new Gate();
+  readonly #plans: Plans;
+  readonly #points: Record<string, number> = {};
+  #clocksSet = 0;
   #kills = 0;
-  #rebuilds = 0;
+  readonly #works: Works;
 
   constructor(private readonly options: CrashOptions, private readonly folder: string) {
     this.#random = new Random(options.seed);
+    this.#plans = new Plans(this.#random, options);
+    this.#works = new Works(this.#checked);
   }
 
   async run(): Promise<CrashReport> {
@@ -110,6 +111,8 @@ class Crashes {
     return {
       violations: this.#violations,
       kills: this.#kills,
+      points: this.#points,
+      clocksSet: this.#clocksSet,
       acknowledged: this.#ledger.acknowledged.size,
       unknown: this.#ledger.unknown,
       repeated: this.#ledger.repeated,
@@ -117,39 +120,27 @@ class Crashes {
       forwards: this.#history.forwards,
       echoes: this.#history.echoes.count,
       replays: this.#history.echoes.replays,
-      rebuilds: this.#rebuilds,
+      rebuilds: this.#works.rebuilds,
+      sagas: this.#history.moves.ended,
+      timers: this.#history.alarms.rung,
       connections: readers.reduce((sum, { connections }) => sum + connections, 0),
     };
   }
 
   /** Start, check, load, kill. @returns What was done. */
   async #round(): Promise<string> {
-    const { acknowledgedMax, killsStarting } = this.options;
-    const isStartKilled = killsStarting && this.#random.chance(STARTING_SHARE);
-    const isChecked = !this.#random.chance(UNCHECKED_SHARE);
-    // Many rounds end soon after their start: what was left by the last one is then still being worked on.
-    const target = this.#random.chance(0.2) ? 0 : Math.ceil(acknowledgedMax * this.#random.next() ** 2);
-    const server = this.#start();
+    const plan = this.#plans.next();
+    if (plan.ordeal && plan.ordeal.clockOffMs.some((offMs) => offMs !== 0)) this.#clocksSet++;
+    const server = this.#start(plan.ordeal);
     try {
-      if (isStartKilled) {
-        const delayMs = this.#random.int(0, STARTING_MS_MAX);
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
-        return `killed ${delayMs} ms after its start`;
+      if (plan.startMs !== undefined) {
+        await new Promise((resolve) => setTimeout(resolve, plan.startMs));
+        return `killed ${plan.startMs} ms after its start`;
       }
       const url = await server.ready();
-      if (url === undefined) return "did not start";
-      this.#readGate.open(url);
-      if (isChecked) await checkAll(url, this.#checked);
-      if (this.#violations.count > 0) return "found wanting";
-      if (target > 0) {
-        const reached = this.#ledger.reached(target);
-        this.#loadGate.open(url);
-        await Promise.race([reached, server.ended, this.#violations.found]);
-      }
-      const atWork = await this.#setToWork(url);
-      return `${
-        isChecked ? "checked" : "not checked"
-      }, then killed after ${target} acknowledged commands${atWork}`;
+      if (url !== undefined) return await this.#live(server, url, plan);
+      await server.ended;
+      return server.hasEndedItself ? this.#ended(plan, "while it started") : "did not start";
     } finally {
       // First nobody is sent there any more: whoever fails from now on waits for the next server.
       this.#loadGate.close();
@@ -162,33 +153,29 @@ class Crashes {
     }
   }
 
-  /** Lets the server rebuild or replay, and leaves it to that for a moment. @returns What it is at. */
-  async #setToWork(url: string): Promise<string> {
-    const works = [];
-    if (this.#random.chance(REBUILD_SHARE)) {
-      const found = await getJson(`${url}/projections/tallies/rebuild`, { method: "POST" });
-      if (found?.status !== 202) this.#violations.add(`Rebuild was answered ${JSON.stringify(found)}`);
-      this.#rebuilds++;
-      works.push("rebuilding");
+  /** From the moment it serves on. */
+  async #live(server: Server, url: string, plan: RoundPlan): Promise<string> {
+    const { isChecked, acknowledged, ordeal } = plan;
+    this.#readGate.open(url);
+    if (isChecked) await checkAll(url, this.#checked);
+    if (this.#violations.count > 0) return "found wanting";
+    const atWork = ordeal?.kill ? await this.#works.begin(url) : "";
+    if (acknowledged > 0) {
+      const reached = this.#ledger.reached(acknowledged);
+      this.#loadGate.open(url);
+      await Promise.race([reached, server.ended, this.#violations.found]);
     }
-    if (this.#random.chance(REPLAY_SHARE)) {
-      const { echoes } = this.#history;
-      const from = this.#history.tokenBefore(REPLAYED_EVENTS);
-      const reached = echoes.reached();
-      const path = `/reactors/echoes/replay?resend=true${from === "" ? "" : `&from=${from}`}`;
-      const found = await getJson(`${url}${path}`, { method: "POST" });
-      // 409: the one of an earlier round is not over.
-      if (found?.status !== 202 && found?.status !== 409) {
-        this.#violations.add(`Replay was answered ${JSON.stringify(found)}`);
-      }
-      const { run } = (found?.body.replay ?? {}) as { run?: number };
-      if (found?.status === 202 && run !== undefined) echoes.promise(run, positionsOf(from), reached);
-      works.push("replaying");
-    }
-    if (works.length === 0) return "";
-    const delayMs = this.#random.int(0, AT_WORK_MS_MAX);
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
-    return `, ${delayMs} ms after it began ${works.join(" and ")}`;
+    if (server.hasEndedItself) return this.#ended(plan, `under load${atWork}`);
+    const how = isChecked ? "checked" : "not checked";
+    const last = ordeal?.kill ? atWork : await this.#works.begin(url);
+    return `${how}, then killed after ${acknowledged} acknowledged commands${last}`;
+  }
+
+  #ended({ ordeal }: RoundPlan, when: string): string {
+    const { point, database, at } = ordeal?.kill ?? {};
+    const place = `${point} ${database}`;
+    this.#points[place] = (this.#points[place] ?? 0) + 1;
+    return `ended at ${place}, write ${at}, ${when}`;
   }
 
   /** Starts once more, checks everything, and stops in good order. */
@@ -204,7 +191,7 @@ class Crashes {
       this.#readGate.close();
       const code = await server.stop();
       if (code !== 0) this.#violations.add(`Server ended with code ${code} when told to stop`);
-      await checkStore(this.folder, this.options.shards, this.#history, this.#violations);
+      await checkStore(this.folder, this.options, this.#history, this.#violations);
       await checkCheckpoints(this.folder, this.options.shards, this.#violations);
       return "checked everything once more";
     } finally {
@@ -221,9 +208,9 @@ class Crashes {
     };
   }
 
-  #start(): Server {
-    const { shards } = this.options;
-    return Server.start({ folder: this.folder, shards, modules: MODULES }, this.#violations);
+  #start(ordeal?: Ordeal): Server {
+    const { shards, chain } = this.options;
+    return Server.start({ folder: this.folder, shards, chain, modules: MODULES, ordeal }, this.#violations);
   }
 
   #follow(path: string, take: (event: SeenEvent) => void): Reader {

@@ -2,7 +2,7 @@ import type { Gate } from "./gate.ts";
 import type { History } from "./history.ts";
 import type { Acknowledgement, Answer, Command, Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
-import { sendCommand, sendMismatch } from "./requests.ts";
+import { beginSaga, sendCommand, sendMismatch } from "./requests.ts";
 import type { Violations } from "./violations.ts";
 
 /** What all senders share. */
@@ -12,6 +12,12 @@ export interface Field {
   readonly history: History;
   readonly violations: Violations;
   readonly random: Random;
+}
+
+/** What a saga is begun with. */
+export interface SagaInput {
+  readonly isWanted: boolean;
+  readonly [name: string]: unknown;
 }
 
 /** Senders of one run; the tags of their commands tell them apart. */
@@ -75,6 +81,18 @@ export abstract class Sender {
       } else inProgress++;
     }
     violations.add(`Still in progress after ${IN_PROGRESS_MAX} attempts: ${command.mark}`);
+  }
+
+  /** Begins a saga: its id keeps it one, so it is sent until it is accepted. */
+  protected async begin(id: string, input: SagaInput): Promise<void> {
+    const { gate, history, random } = this.field;
+    history.moves.send(id, input.isWanted);
+    let left = random.chance(0.1) ? 2 : 1;
+    for (let url = await gate.url(); url !== undefined && left > 0; url = await gate.url()) {
+      if (!await beginSaga(`${url}/sagas/move/${id}`, input)) continue;
+      history.moves.accepted(id);
+      left--;
+    }
   }
 
   /** Sends again, now and then, what has been acknowledged: the answer must be the stored one. */

@@ -10,7 +10,7 @@ const crashModules = new URL("../../test/crash/modules/mod.ts", import.meta.url)
 /** Looks into the files themselves, once no server holds them. */
 export async function checkStore(
   folder: string,
-  shards: number,
+  { shards, chain }: { readonly shards: number; readonly chain: boolean },
   history: History,
   violations: Violations,
 ): Promise<void> {
@@ -34,5 +34,12 @@ export async function checkStore(
   }
   const findings = new Findings();
   await verifyFolder(folder, await loadRegistry(crashModules), findings);
+  const heads = chain ? history.shards.filter((log) => log.length > 0).length : 0;
+  if (findings.heads.length !== heads) {
+    violations.add(`There are ${findings.heads.length} hash chains, not ${heads}`);
+  }
+  if (heads > 0) {
+    for (const note of findings.notes) violations.add(`verify notes: ${note}`);
+  }
   for (const { check, where, what } of findings.told) violations.add(`verify: ${check}: ${where}: ${what}`);
 }

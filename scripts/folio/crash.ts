@@ -13,7 +13,9 @@ export function crash(terminal: Terminal) {
     .description(
       "Kills the real server with SIGKILL under a mixed load, starts it again, and checks that nothing that was " +
         "acknowledged is lost, nothing is applied twice, no log has a gap, a projection's rows are a fold over the log, " +
-        "also where it was being rebuilt, and a reactor has sent each of its messages once; many times.",
+        "also where it was being rebuilt, a reactor has sent each of its messages once, timers ring once and in time, " +
+        "and sagas are done or undone; many times: at any moment, at each point of the way of a commit, and with " +
+        "clocks that are set.",
     )
     .addOption(new Option("--rounds <n>", "kills, at the most").argParser(wholeFrom1).default(30))
     .addOption(
@@ -46,9 +48,12 @@ export function crash(terminal: Terminal) {
         rounds,
         secondsMax: seconds,
         shards,
+        // Its cost moves every moment a little; seeds of both kinds are tried.
+        chain: seed % 2 === 1,
         seed,
         acknowledgedMax: commands,
         killsStarting: true,
+        pointShare: 0.4,
       };
       const { violations, ...counts } = await withChildren(() => runCrashes({ ...options, say }));
       bar.stop();
@@ -66,5 +71,11 @@ function textOf(counts: Omit<Awaited<ReturnType<typeof runCrashes>>, "violations
   return `\n${counts.kills} kills; ${counts.acknowledged} commands acknowledged, ${counts.unknown} cut off, ` +
     `${counts.repeated} repeated; ${counts.events} events, ${counts.forwards} messages between actors; ` +
     `${counts.connections} connections of live readers; ${counts.rebuilds} rebuilds; ` +
-    `${counts.echoes} messages of a reactor, with ${counts.replays} replays`;
+    `${counts.echoes} messages of a reactor, with ${counts.replays} replays; ${counts.sagas} sagas; ` +
+    `${counts.timers} timers; clock set in ${counts.clocksSet} lives\n${pointsText(counts.points)}`;
+}
+
+function pointsText(points: Readonly<Record<string, number>>): string {
+  const each = Object.entries(points).map(([place, count]) => `${place} ${count}`);
+  return `Ended on the way of a commit: ${each.join(", ") || "never"}.`;
 }

@@ -15,6 +15,8 @@ type Slow = Awaited<ReturnType<typeof runSlowReader>>;
 
 const OVERLOAD_SECONDS = 10;
 const SLOW_MEGABYTES = 100;
+/** What is read ahead for one that reads nothing, and what the server needs meanwhile: not all that there is. */
+const SLOW_BYTES_MAX = 50 * 1_048_576;
 
 /** Keeps a real server under load for minutes. */
 export function soak(terminal: Terminal) {
@@ -87,6 +89,7 @@ function faultsOf(readers: Readers, slow: Slow, overload: Overload): string[] {
     [readers.told === 20, `only ${readers.told} of 20 readers were told`],
     [descriptors.after <= descriptors.before + AT_ONCE, "descriptors of readers that have gone are left"],
     [slow.isDropped, "a reader that reads nothing was not dropped"],
+    [slow.grownBytes < SLOW_BYTES_MAX, `a reader that reads nothing took ${slow.grownBytes} bytes`],
     [overload.failed === 0, `${overload.failed} requests failed`],
     [overload.refused > 0, "nothing was refused: it was not overloaded"],
     [overload.acceptedP99Ms < ACCEPTED_P99_MS_MAX, "what was accepted took too long"],

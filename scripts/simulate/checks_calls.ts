@@ -11,10 +11,12 @@ export function checkCalls(
 ): void {
   const byMessage = Map.groupBy(events, ({ messageId }) => messageId);
   const byCorrelation = Map.groupBy(events, ({ correlationId }) => correlationId);
+  const steps: Step[] = [];
   for (const call of history) {
     const actor = `purse/${call.request.key}`;
     const own = (byCorrelation.get(call.id) ?? byMessage.get(call.id) ?? [])
       .filter((event) => event.actor === actor && isDirect(call, event));
+    steps.push({ call, saw: call.result?.version ?? call.seen?.version, wrote: own[0]?.version });
     if (call.kind === "ask") checkAsked(call, own, byActor.get(actor) ?? [], claim);
     if (call.seen) {
       const { state, version } = call.seen;
@@ -25,7 +27,16 @@ export function checkCalls(
       claim(JSON.stringify(state) === wanted, `linearizable: ${call.id} read ${JSON.stringify(state)}`);
     }
   }
-  checkOrder(history, claim);
+  checkOrder(steps, claim);
+}
+
+/** A call as a step of its actor's history. */
+interface Step {
+  readonly call: Call;
+  /** The version that it was answered with; undefined where it was not. */
+  readonly saw: number | undefined;
+  /** The first version that it made, answered or not. */
+  readonly wrote: number | undefined;
 }
 
 /** Events that a call of this kind records when it is done. */
@@ -53,7 +64,14 @@ function checkAsked(
     return;
   }
   if (!result.ok) {
-    return claim(own.length === 0, `2 one transaction: ${id} was rejected, but recorded something`);
+    claim(own.length === 0, `2 one transaction: ${id} was rejected, but recorded something`);
+    const { code, details } = result.rejection as { code: string; details?: { balance?: number } };
+    if (code !== "too-little") return; // it had expired
+    const balance = balanceOf(stream.slice(0, result.version));
+    return claim(
+      details?.balance === balance,
+      `linearizable: ${id} was refused for ${details?.balance}, its version has ${balance}`,
+    );
   }
   claim(
     own.length === all,
@@ -69,20 +87,24 @@ function checkAsked(
   );
 }
 
-/** What ended before another began comes before it, whichever processes have answered them. */
-function checkOrder(history: readonly Call[], claim: Claim): void {
-  const answered = history.flatMap(({ id, request, startedAt, endedAt, result, seen }) => {
-    const version = result?.version ?? seen?.version;
-    return version === undefined || endedAt === undefined
-      ? []
-      : [{ id, key: request.key, startedAt, endedAt, version }];
-  });
-  for (const first of answered) {
-    for (const second of answered) {
-      if (first.key !== second.key || first.endedAt >= second.startedAt) continue;
+/**
+ * What ended before another began comes before it, whichever processes have answered them: nobody sees less than
+ * was seen already, and nobody writes where others have looked. With replies that are those of their versions,
+ * this makes each actor's history linearizable: its versions are the order.
+ */
+function checkOrder(steps: readonly Step[], claim: Claim): void {
+  for (const { call: first, saw } of steps) {
+    if (saw === undefined || first.endedAt === undefined) continue;
+    for (const { call: second, ...its } of steps) {
+      if (first.request.key !== second.request.key || first.endedAt >= second.startedAt) continue;
+      const after = `after ${first.id} had seen ${saw}`;
       claim(
-        first.version <= second.version,
-        `1 single writer: ${second.id} saw version ${second.version}, after ${first.id} had seen ${first.version}`,
+        its.saw === undefined || saw <= its.saw,
+        `1 single writer: ${second.id} saw version ${its.saw}, ${after}`,
+      );
+      claim(
+        its.wrote === undefined || saw < its.wrote,
+        `linearizable: ${second.id} made version ${its.wrote}, ${after}`,
       );
     }
   }

@@ -117,6 +117,12 @@ export class Commands {
       const detail = "Cannot use the message id: 1 to 255 printable ASCII characters, no spaces";
       throw new FolioError("malformed", detail, { name: "messageId" });
     }
+    const reactor = /^([a-z][a-z0-9-]*)(~\d+)?(\.\d+){3}$/.exec(messageId ?? "")?.[1];
+    if (reactor !== undefined && this.world.registry.reactors.has(reactor)) {
+      // The reactor's own message of this id would be taken for a repetition, and its event not be answered.
+      const detail = `Cannot use the message id: reactor ${reactor} has ids like that`;
+      throw new FolioError("malformed", detail, { name: "messageId" });
+    }
     for (const name of ["deliverAt", "expiresAt"] as const) {
       const time = options[name] ?? 0;
       if (Number.isSafeInteger(time) && Math.abs(time) <= TIME_MAX) continue;
@@ -156,7 +162,7 @@ export function copyOfRequest(request: CommandRequest, bytesMax: number): Comman
     throw new FolioError("invalid-input", `Input of ${request.command} is not JSON`, { issues: [] });
   }
   const json = JSON.stringify(request.input);
-  if (json.length > bytesMax) {
+  if (json.length * 3 > bytesMax && new TextEncoder().encode(json).byteLength > bytesMax) {
     throw new FolioError("payload-too-large", `Input must be no more than ${bytesMax} bytes`, { bytesMax });
   }
   return { ...request, input: JSON.parse(json) };

@@ -8,6 +8,8 @@ export class MemoryDatabase implements Database {
   /** Which reads those are: all, unless the test says so. */
   failingReads = /./;
   readonly #inner = openLibsqlDatabase({ url: "file::memory:" });
+  /** Which reads `hangReads` holds back: all, unless the test says so. */
+  hangingReads = /./;
   #gate: PromiseWithResolvers<void> | undefined;
 
   /** From now on, reads wait. @returns Lets them go. */
@@ -43,6 +45,6 @@ export class MemoryDatabase implements Database {
       this.readFailures--;
       throw new DatabaseError("read failed, as planned", "SQLITE_IOERR");
     }
-    await this.#gate?.promise;
+    if (this.hangingReads.test(sql)) await this.#gate?.promise;
   }
 }

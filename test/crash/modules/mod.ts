@@ -1,7 +1,12 @@
 import { account } from "../../../actors/account.ts";
 import { counter } from "../../../actors/counter.ts";
+import { alarm } from "./alarms.ts";
+import { move, stamp, vault } from "./moves.ts";
 import { echo, echoes, tallies } from "./read_models.ts";
 import { forwarder, inbox } from "./relay.ts";
 
-/** What runs under fire: the samples, actors that send to each other, and what follows their log. */
-export default [counter, account, forwarder, inbox, echo, echoes, tallies];
+/** What runs under fire: the samples, actors that send to each other, timers, sagas, and what follows the log. */
+export default [
+  ...[counter, account, forwarder, inbox, alarm, vault, stamp, move],
+  ...[echo, echoes, tallies],
+];

@@ -2,6 +2,8 @@ import { actor, command, projection, query, reactor } from "folio";
 import { z } from "zod";
 import { account } from "../../../actors/account.ts";
 import { counter } from "../../../actors/counter.ts";
+import { alarm } from "./alarms.ts";
+import { vault } from "./moves.ts";
 import { forwarder, inbox } from "./relay.ts";
 
 const Place = z.object({ shard: z.int(), position: z.int() });
@@ -27,7 +29,7 @@ export const echoes = reactor("echoes", {
 /** Not idempotent, and in order: an event that is lost, doubled or out of turn makes other rows. */
 export const tallies = projection("tallies", {
   version: 1,
-  from: [account, counter, echo, forwarder, inbox],
+  from: [account, alarm, counter, echo, forwarder, inbox, vault],
   tables: [
     `CREATE TABLE tallies (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
     `CREATE TABLE shards (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
@@ -35,7 +37,8 @@ export const tallies = projection("tallies", {
   on: Object.fromEntries(
     [
       ...["account/Opened", "account/Deposited", "account/Withdrawn", "counter/Incremented"],
-      ...["echo/Echoed", "forwarder/Forwarded", "inbox/Received"],
+      ...["alarm/Armed", "alarm/Dropped", "alarm/Rang", "echo/Echoed", "forwarder/Forwarded"],
+      ...["inbox/Received", "vault/Taken", "vault/Given", "vault/Returned"],
     ].map((name) => [name, tally]),
   ),
   queries: {

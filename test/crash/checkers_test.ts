@@ -1,0 +1,105 @@
+/** What the crash test holds sagas and timers to: each of these logs must be found wanting. */
+import { describe, expect, test } from "vitest";
+import { Alarms } from "../../scripts/crash/alarms.ts";
+import type { SeenEvent } from "../../scripts/crash/fold.ts";
+import { Moves } from "../../scripts/crash/moves.ts";
+import { Violations } from "../../scripts/crash/violations.ts";
+
+let position = 0;
+const event = (actor: string, type: string, payload: SeenEvent["payload"] = {}, at = 0): SeenEvent => ({
+  ...{ shard: 0, position: ++position, actor, version: position, type, payload },
+  ...{ at: new Date(at).toISOString(), messageId: `m${position}`, correlationId: "c" },
+});
+
+describe("timers", () => {
+  const armed = (tag: number, at: number, dueAt: number) =>
+    event("alarm/a", "Armed", { tag, name: "x", dueAt }, at);
+  const dropped = (tag: number, at: number) => event("alarm/a", "Dropped", { tag, name: "x" }, at);
+  const rang = (tag: number, at: number) => event("alarm/a", "Rang", { tag }, at);
+  const found = (...events: SeenEvent[]) => {
+    const violations = new Violations();
+    const alarms = new Alarms(violations);
+    for (const each of events) alarms.take(each);
+    alarms.check();
+    return violations.all.map((what) => what.replaceAll(/1970-\S+/g, "…"));
+  };
+
+  test.each([
+    ["rings when it is due", [armed(1, 0, 10), rang(1, 10)]],
+    ["is dropped in time", [armed(1, 0, 10), dropped(2, 9)]],
+    ["is set anew in time", [armed(1, 0, 10), armed(2, 5, 20), rang(2, 20)]],
+    ["is dropped when it was due, on its way already", [armed(1, 0, 10), dropped(2, 10), rang(1, 11)]],
+  ])("one that %s is well", (_, events) => {
+    expect(found(...events)).toEqual([]);
+  });
+
+  test.each([
+    ["never rings", [armed(1, 0, 10)], "Timer alarm/a x (alarm/a 1) never rang"],
+    ["rings twice", [armed(1, 0, 10), rang(1, 10), rang(1, 11)], "Timer alarm/a 1 rang twice, the second"],
+    ["rings too early", [armed(1, 0, 10), rang(1, 9)], "too early: it is due at"],
+    ["rings though it was dropped", [armed(1, 0, 10), dropped(2, 9), rang(1, 12)], "before it was due"],
+    [
+      "rings though it was set anew",
+      [armed(1, 0, 10), armed(2, 9, 20), rang(1, 12), rang(2, 20)],
+      "ended at",
+    ],
+    ["nobody set", [rang(7, 1)], "Nobody set what rang: alarm/a 7"],
+  ])("one that %s is not", (_, events, what) => {
+    expect(found(...events)).toEqual([expect.stringContaining(what)]);
+  });
+});
+
+describe("sagas", () => {
+  const journal = (type: string) => event("move/m", type);
+  const step = (type: string) => event("vault/v", type, { move: "m" });
+  const found = (isWanted: boolean, ...events: SeenEvent[]) => {
+    const violations = new Violations();
+    const moves = new Moves(violations);
+    moves.send("m", isWanted);
+    moves.accepted("m");
+    for (const each of events) {
+      if (each.actor === "move/m") moves.takeJournal(each);
+      else moves.takeStep(each);
+    }
+    moves.check();
+    return violations.all;
+  };
+
+  test.each([
+    ["one that is wanted is done", true, [
+      journal("Started"),
+      step("Taken"),
+      step("Given"),
+      journal("Completed"),
+    ]],
+    ["one that is not is undone", false, [
+      journal("Started"),
+      step("Taken"),
+      step("Returned"),
+      journal("Failed"),
+    ]],
+    ["another shard's events are seen late", true, [journal("Completed"), step("Given"), step("Taken")]],
+  ])("%s: well", (_, isWanted, events) => {
+    expect(found(isWanted, ...events)).toEqual([]);
+  });
+
+  test.each([
+    ["was accepted and is not there", true, []],
+    ["stops half way", true, [journal("Started"), step("Taken")]],
+    ["does a step twice", true, [step("Taken"), step("Taken"), step("Given"), journal("Completed")]],
+    ["leaves a step out", true, [step("Taken"), journal("Completed")]],
+    ["does not take back", false, [step("Taken"), journal("Failed")]],
+    ["takes back twice", false, [step("Taken"), step("Returned"), step("Returned"), journal("Failed")]],
+    ["takes back what is done", true, [step("Taken"), step("Given"), step("Returned"), journal("Completed")]],
+  ])("one that %s is not well", (_, isWanted, events) => {
+    expect(found(isWanted, ...events)).toEqual([expect.stringMatching(/^Saga m should be .*, and is /)]);
+  });
+
+  test("one goes on after its end, or was begun by nobody", () => {
+    const events = [step("Taken"), step("Given"), journal("Completed"), journal("StepStarted")];
+    expect(found(true, ...events)).toEqual(["Saga m went on with StepStarted after Completed"]);
+    const violations = new Violations();
+    new Moves(violations).takeJournal(event("move/other", "Started"));
+    expect(violations.all).toEqual(["Nobody began the saga other"]);
+  });
+});

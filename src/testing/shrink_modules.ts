@@ -1,0 +1,77 @@
+import { fewest } from "./fewest.ts";
+import type { ModuleCommands, ModuleStep } from "./module_commands.ts";
+import type { ModulesRunner, Played, RunWorld, SentCommand } from "./modules_run.ts";
+import type { Faults } from "./simulated_faults.ts";
+import { simplifyLeaves } from "./simplify.ts";
+
+/** Runs that are spent on fewer commands, on simpler inputs, and on fewer faults. */
+const COMMANDS_RUNS_MAX = 160;
+const INPUTS_RUNS_MAX = 120;
+const FAULTS_RUNS_MAX = 80;
+/** With fewer commands faults come at other moments: so many seeds are tried before that is said to go well. */
+const SEEDS_MAX = 8;
+/** A simpler input hardly moves them. */
+const SEEDS_OF_INPUT_MAX = 2;
+
+/** A run that went wrong. */
+export interface FailedRun {
+  readonly steps: readonly ModuleStep[];
+  readonly world: RunWorld;
+  readonly played: Played;
+}
+
+/** Makes a run that goes wrong smaller, as long as it still does, in a bounded number of runs. */
+export class Shrinking {
+  #runsLeft = 0;
+
+  constructor(
+    private readonly runner: ModulesRunner,
+    private readonly commands: ModuleCommands,
+    private best: FailedRun,
+  ) {}
+
+  /** The fewest commands, then the simplest inputs, then the fewest kinds of faults. */
+  async run(): Promise<FailedRun> {
+    this.#runsLeft = COMMANDS_RUNS_MAX;
+    await this.#fails(this.best.steps, {}, SEEDS_MAX);
+    await fewest(this.best.steps, (steps) => this.#fails(steps, this.best.world.faults, SEEDS_MAX));
+    this.#runsLeft = INPUTS_RUNS_MAX;
+    await this.#simplest();
+    this.#runsLeft = FAULTS_RUNS_MAX;
+    const all = Object.entries(this.best.world.faults);
+    await fewest(all, (kinds) => this.#fails(this.best.steps, Object.fromEntries(kinds), SEEDS_MAX));
+    return this.best;
+  }
+
+  async #simplest(): Promise<void> {
+    const { sent } = this.best.played;
+    const isLeaf = ([, part, inner]: readonly unknown[]) => part === "after" || inner === "input";
+    await simplifyLeaves(sent, isLeaf, async (simpler) => {
+      const isFit = simpler.every(({ request, after }, place) => {
+        const isOwn = this.commands.isOwn(request) &&
+          JSON.stringify(request) !== JSON.stringify(sent[place]?.request);
+        return after >= 0 && !isOwn && this.commands.fits(request);
+      });
+      return isFit && await this.#fails(simpler.map(asStep), this.best.world.faults, SEEDS_OF_INPUT_MAX);
+    });
+  }
+
+  /** Whether it goes wrong with the present seed, or one of those that follow; then it is the best so far. */
+  async #fails(steps: readonly ModuleStep[], faults: Faults, seedsMax: number): Promise<boolean> {
+    const { seed } = this.best.world;
+    const isCalm = Object.keys(faults).length === 0;
+    for (let tried = 0; tried < (isCalm ? 1 : seedsMax) && this.#runsLeft > 0; tried++) {
+      this.#runsLeft--;
+      const world = { seed: seed + tried, faults };
+      const played = await this.runner.play(steps, world);
+      if (played.findings.length === 0) continue;
+      this.best = { steps: played.sent.map(asStep), world, played };
+      return true;
+    }
+    return false;
+  }
+}
+
+function asStep({ request, after }: SentCommand): ModuleStep {
+  return { request, picks: [], wait: after };
+}

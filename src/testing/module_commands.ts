@@ -18,6 +18,9 @@ export interface ModuleStep {
 /** Milliseconds after the step before; or until so long after one of the timers that are set is due. */
 type ModuleWait = number | { readonly timer: number; readonly byMs: number };
 
+/** So few that what is sent to one meets it, and so many that some are under way at the same time. */
+const sagaIds = ["1", "2", "3", "4", "5", "6"];
+
 type SagaCommand = "start" | "signal" | "cancel";
 
 /** What modules may be sent: `account`, `account/deposit`, `transfer/start`. */
@@ -87,12 +90,16 @@ export class ModuleCommands {
 
   /** Any sequence of them. */
   steps(commandsMax: number): fc.Arbitrary<readonly ModuleStep[]> {
-    const key = fc.constantFrom(...this.keys);
     const step = fc.oneof(...[...this.#sendable.values()].map(({ type, command, inputs, isOwn }) => ({
       // What ends things early is sent less often than what begins them.
       weight: command === "cancel" ? 1 : 3,
       arbitrary: fc.record({
-        request: fc.record({ type: fc.constant(type), key, command: fc.constant(command), input: inputs() }),
+        request: fc.record({
+          type: fc.constant(type),
+          key: fc.constantFrom(...this.isSaga(type) ? sagaIds : this.keys),
+          command: fc.constant(command),
+          input: inputs(),
+        }),
         picks: isOwn ? fc.constant([]) : picks,
         wait: waits,
       }),

@@ -5,13 +5,17 @@ import type { Faults } from "./simulated_faults.ts";
 import { simplifyLeaves } from "./simplify.ts";
 
 /** Runs that are spent on fewer commands, on simpler inputs, and on fewer faults. */
-const COMMANDS_RUNS_MAX = 160;
-const INPUTS_RUNS_MAX = 120;
-const FAULTS_RUNS_MAX = 80;
+const COMMANDS_RUNS_MAX = 90;
+const INPUTS_RUNS_MAX = 50;
+const FAULTS_RUNS_MAX = 50;
 /** With fewer commands faults come at other moments: so many seeds are tried before that is said to go well. */
-const SEEDS_MAX = 8;
+const SEEDS_MAX = 5;
 /** A simpler input hardly moves them. */
 const SEEDS_OF_INPUT_MAX = 2;
+/** A kind of fault may be left out only if that is no chance. */
+const SEEDS_OF_FAULTS_MAX = 8;
+/** Faults are made likelier with each seed, up to this: in a short run they have little to come at. */
+const LIKELIEST = 0.3;
 
 /** A run that went wrong. */
 export interface FailedRun {
@@ -39,7 +43,10 @@ export class Shrinking {
     await this.#simplest();
     this.#runsLeft = FAULTS_RUNS_MAX;
     const all = Object.entries(this.best.world.faults);
-    await fewest(all, (kinds) => this.#fails(this.best.steps, Object.fromEntries(kinds), SEEDS_MAX));
+    await fewest(
+      all,
+      (kinds) => this.#fails(this.best.steps, Object.fromEntries(kinds), SEEDS_OF_FAULTS_MAX),
+    );
     return this.best;
   }
 
@@ -58,11 +65,12 @@ export class Shrinking {
 
   /** Whether it goes wrong with the present seed, or one of those that follow; then it is the best so far. */
   async #fails(steps: readonly ModuleStep[], faults: Faults, seedsMax: number): Promise<boolean> {
+    if (steps.length === 0) return false;
     const { seed } = this.best.world;
-    const isCalm = Object.keys(faults).length === 0;
-    for (let tried = 0; tried < (isCalm ? 1 : seedsMax) && this.#runsLeft > 0; tried++) {
+    const seeds = Object.keys(faults).length === 0 ? 1 : seedsMax;
+    for (let tried = 0; tried < seeds && this.#runsLeft > 0; tried++) {
       this.#runsLeft--;
-      const world = { seed: seed + tried, faults };
+      const world = { seed: seed + tried, faults: likelier(faults, 1 + tried) };
       const played = await this.runner.play(steps, world);
       if (played.findings.length === 0) continue;
       this.best = { steps: played.sent.map(asStep), world, played };
@@ -70,6 +78,15 @@ export class Shrinking {
     }
     return false;
   }
+}
+
+function likelier(faults: Faults, times: number): Faults {
+  return Object.fromEntries(
+    Object.entries(faults).map(([kind, share]: [string, number]) => {
+      const isShare = share < LIKELIEST;
+      return [kind, isShare ? Math.min(Number((share * times).toFixed(2)), LIKELIEST) : share];
+    }),
+  );
 }
 
 function asStep({ request, after }: SentCommand): ModuleStep {

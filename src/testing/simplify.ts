@@ -38,21 +38,28 @@ export async function simplifyLeaves<T>(
   isWanted: (simpler: readonly T[]) => Promise<boolean>,
 ): Promise<readonly T[]> {
   let best = list;
-  const firstOf = async (simplerLists: Iterable<unknown>) => {
-    for (const simpler of simplerLists) {
+  /** Takes the simplest of those that are wanted, and then of what there is beyond that. */
+  const simplest = async (simplerLists: () => Iterable<unknown>): Promise<void> => {
+    for (const simpler of simplerLists()) {
       // They have the same shape, leaf for leaf.
-      if (await isWanted(simpler as readonly T[])) return void (best = simpler as readonly T[]);
+      if (!await isWanted(simpler as readonly T[])) continue;
+      best = simpler as readonly T[];
+      return await simplest(simplerLists);
     }
   };
   const leaves = () => [...leavesOf(best)].filter(({ path }) => isLeaf(path));
   const numbers = () => numbersOf(best).filter(({ path }) => isLeaf(path));
   for (const place of leaves().keys()) {
-    const leaf = leaves()[place];
-    if (leaf) await firstOf(simplerAt(best, leaf));
+    await simplest(() => {
+      const leaf = leaves()[place];
+      return leaf ? simplerAt(best, leaf) : [];
+    });
   }
   for (const [first, second] of pairsOf([...numbers().keys()])) {
-    const [one, other] = [numbers()[first], numbers()[second]];
-    if (one && other) await firstOf(bothSmaller(best, one, other));
+    await simplest(() => {
+      const [one, other] = [numbers()[first], numbers()[second]];
+      return one && other ? bothSmaller(best, one, other) : [];
+    });
   }
   return best;
 }

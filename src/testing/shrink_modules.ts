@@ -14,8 +14,12 @@ const SEEDS_MAX = 5;
 const SEEDS_OF_INPUT_MAX = 2;
 /** A kind of fault may be left out only if that is no chance. */
 const SEEDS_OF_FAULTS_MAX = 8;
-/** Faults are made likelier with each seed, up to this: in a short run they have little to come at. */
-const LIKELIEST = 0.3;
+/**
+ * Faults are made likelier with each seed, up to this, those of writes together: in a short run they have little to
+ * come at, and with more of them no process gets through its start.
+ */
+const LIKELIEST = 0.25;
+const ofWrites = ["lost", "unanswered", "crash", "takeover", "late"];
 
 /** A run that went wrong. */
 export interface FailedRun {
@@ -37,8 +41,10 @@ export class Shrinking {
   /** The fewest commands, then the simplest inputs, then the fewest kinds of faults. */
   async run(): Promise<FailedRun> {
     this.#runsLeft = COMMANDS_RUNS_MAX;
-    await this.#fails(this.best.steps, {}, SEEDS_MAX);
-    await fewest(this.best.steps, (steps) => this.#fails(steps, this.best.world.faults, SEEDS_MAX));
+    // Without faults it is the same each time. What takes several commands at once may need none.
+    const atOnce = this.best.steps.map((step) => ({ ...step, wait: 0 }));
+    await this.#fails(this.best.steps, {}, 1) || await this.#fails(atOnce, {}, 1);
+    await fewest(timed(this.best), (kept) => this.#fails(waiting(kept), this.best.world.faults, SEEDS_MAX));
     this.#runsLeft = INPUTS_RUNS_MAX;
     await this.#simplest();
     this.#runsLeft = FAULTS_RUNS_MAX;
@@ -80,13 +86,40 @@ export class Shrinking {
   }
 }
 
+interface TimedStep extends ModuleStep {
+  /** Milliseconds since the first. */
+  readonly at: number;
+}
+
+/** Each step with its time, so that the others keep theirs when one is left out. */
+function timed({ steps, played }: FailedRun): TimedStep[] {
+  let at = 0;
+  return steps.slice(0, played.sent.length).map((step, place) => {
+    at += played.sent[place]?.after ?? 0;
+    return { ...step, at };
+  });
+}
+
+/** The first need not wait. */
+function waiting(steps: readonly TimedStep[]): ModuleStep[] {
+  return steps.map(({ request, picks, at }, place) => ({
+    request,
+    picks,
+    wait: at - (steps[place - 1]?.at ?? at),
+  }));
+}
+
 function likelier(faults: Faults, times: number): Faults {
-  return Object.fromEntries(
-    Object.entries(faults).map(([kind, share]: [string, number]) => {
-      const isShare = share < LIKELIEST;
-      return [kind, isShare ? Math.min(Number((share * times).toFixed(2)), LIKELIEST) : share];
-    }),
+  const shares = Object.entries(faults).filter(([kind]) => kind !== "diskMsMax");
+  const together = shares.filter(([kind]) => ofWrites.includes(kind)).reduce(
+    (sum, [, share]) => sum + share,
+    0,
   );
+  const raised = shares.map(([kind, share]: [string, number]) => {
+    const factor = Math.min(times, LIKELIEST / (ofWrites.includes(kind) ? together : share));
+    return [kind, factor > 1 ? Number((share * factor).toFixed(2)) : share];
+  });
+  return { ...faults, ...Object.fromEntries(raised) };
 }
 
 function asStep({ request, after }: SentCommand): ModuleStep {

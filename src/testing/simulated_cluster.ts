@@ -101,11 +101,12 @@ export class SimulatedCluster {
       modules: this.modules.map((module) =>
         module.kind === "activity" ? this.options.dice.unreliable(module, process.clock) : module
       ),
-      data: (name) => {
+      data: async (name, archives) => {
         const shard = /^shard-(\d+)$/.exec(name)?.[1];
         const disk = shard === undefined ? this.disks.read : this.disks.shards[Number(shard)];
         if (!disk) throw new RangeError(`There is no disk ${name}`);
-        return Promise.resolve(disk.connect(this.#worldOf(process, disk), process));
+        await disk.setUp(archives);
+        return disk.connect(this.#worldOf(process, disk), process);
       },
       shards: this.disks.shards.length,
       clock: process.clock,

@@ -26,7 +26,7 @@ export interface StoreOptions {
   readonly shards?: number | undefined;
   /** Whether logs go on with their hash chains, which show later edits (false). */
   readonly chain?: boolean | undefined;
-  /** Whether a folder gets archives (false); one that has some keeps them. */
+  /** Whether a folder, or a store of one's own, gets archives (false); one that has some keeps them. */
   readonly archives?: boolean | undefined;
   /** `storeAnswerMsMax` is what counts here. */
   readonly limits?: Partial<Limits> | undefined;

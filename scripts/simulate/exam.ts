@@ -30,6 +30,8 @@ export interface ExamResult {
   /** Messages that were handled, and calls that were answered without one. */
   readonly turns: number;
   readonly events: number;
+  /** Events that were archived while clients went on, as far as a process has lived to say so. */
+  readonly archived: number;
   /** The whole log as one text: the same seed gives the same. */
   readonly trace: string;
 }
@@ -59,7 +61,7 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
   } catch (error) {
     const violations = [`cannot be run: ${error instanceof Error ? error.stack : error}`];
     const { seed, calls = CALLS_MAX, clients = CLIENTS_MAX } = options;
-    return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, trace: "" };
+    return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, archived: 0, trace: "" };
   }
 }
 
@@ -98,13 +100,17 @@ async function run(options: ExamOptions): Promise<ExamResult> {
     await sim.crash();
     await sim.advance(REST_MS);
   }
+  const archived = archivist?.moved ?? 0;
   if (archivist) await sim.until(archivist.archive());
   const events = await sim.events();
   const turns = await countTurns(sim, shards, history);
   const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
   const trace = events.map((event) => JSON.stringify(event)).join("\n");
   await sim.stop();
-  return { seed, calls, clients, violations, faults: sim.faults, turns, events: events.length, trace };
+  return {
+    ...{ seed, calls, clients, violations, faults: sim.faults },
+    ...{ turns, events: events.length, archived, trace },
+  };
 }
 
 /** Whether the newest process has all shards: one that began to start before it may have taken an idle one last. */

@@ -33,14 +33,18 @@ test("the same seed gives the same log, another one another", async () => {
   expect(other.trace).not.toBe(first.trace);
 });
 
-// Would catch faults that never come, and so promises that are kept by chance.
-test("seeds bring every kind of fault", async () => {
+// Would catch faults that never come, and archives that are never used, and so promises that are kept by chance.
+test("seeds bring every kind of fault, and archive", async () => {
   const kinds = new Set<string>();
+  let archived = 0;
   for (let seed = 200; seed < 230; seed++) {
-    for (const kind of Object.keys((await exam({ seed })).faults)) kinds.add(kind);
+    const result = await exam({ seed });
+    for (const kind of Object.keys(result.faults)) kinds.add(kind);
+    archived += result.archived;
   }
   expect([...kinds].sort()).toEqual([
     ...["clock", "crash-after", "crash-before", "fails", "hangs", "late", "lost", "pause-after"],
     ...["pause-before", "repeated", "slow", "unanswered"],
   ]);
+  expect(archived).toBeGreaterThan(20);
 });

@@ -60,13 +60,13 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
     return await run(options);
   } catch (error) {
     const violations = [`cannot be run: ${error instanceof Error ? error.stack : error}`];
-    const { seed, calls = CALLS_MAX, clients = CLIENTS_MAX } = options;
+    const { seed, calls, clients } = planOf(options);
     return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, archived: 0, trace: "" };
   }
 }
 
-async function run(options: ExamOptions): Promise<ExamResult> {
-  const { seed } = options;
+/** What the seed chooses before anything runs. */
+function planOf({ seed, ...chosen }: ExamOptions) {
   const { random } = seededIds(seed ^ 0xface);
   const upTo = (max: number) => 1 + Math.floor(random() * max);
   const shards = upTo(3);
@@ -75,7 +75,12 @@ async function run(options: ExamOptions): Promise<ExamResult> {
     Object.entries(worst).map(([kind, most]) => [kind, random() < 0.6 ? most * random() : 0]),
   );
   const [ownClients, ownCalls] = [upTo(CLIENTS_MAX), upTo(CALLS_MAX)];
-  const { clients = ownClients, calls = ownCalls } = options;
+  const { clients = ownClients, calls = ownCalls } = chosen;
+  return { seed, shards, faults, clients, calls };
+}
+
+async function run(options: ExamOptions): Promise<ExamResult> {
+  const { seed, shards, faults, clients, calls } = planOf(options);
   press.sheets.clear();
   // Clients are too few for a commit to follow one that is on its way, unless it is let.
   const limits = seed % 7 % 4 === 2 ? { commitFollowsTurns: 1 } : {};

@@ -229,6 +229,7 @@ export class Simulation {
     while (this.clock.elapsed() < end) {
       await this.clock.settle();
       if (isSo()) return;
+      this.#cluster.checkStartable();
       if (!await this.clock.advanceToNext()) break;
     }
     throw new Error("Nothing goes on, and what is waited for has not come");

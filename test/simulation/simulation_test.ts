@@ -161,3 +161,13 @@ test.each([[[parcel, phone, call]], [[phone, call]]])(
     expect(await run({ disks })).toEqual(alone);
   },
 );
+
+// Would catch a simulation that starts processes without end, on a store that none can use.
+test("a store that lacks what was archived is refused, and that is said", async () => {
+  const sim = await simulate([parcel, phone, call], { seed: 1 });
+  await sim.ask(parcel.ref("p").deliver({}));
+  await sim.ask(home.ring({}));
+  await sim.advance("25h");
+  await sim.rows(0, "DELETE FROM archive.events");
+  await expect(sim.crash()).rejects.toThrow(/^No process can start: .*parcel\/p.*its archive lacks them$/);
+});

@@ -42,7 +42,7 @@ export const archiveMutants: readonly Mutant[] = [
       from: "const isNotNewest = `position < (",
       to: "const isNotNewest = `position <= (",
     }],
-    catches: [{ seeds: 40 }, { tests: ["test/processors/archiver_test.ts"] }],
+    catches: [{ seeds: 40 }],
   },
   {
     name: "copies-seen-before-move",
@@ -73,15 +73,5 @@ export const archiveMutants: readonly Mutant[] = [
       to: "`SELECT ${columns} FROM main.events WHERE position > ?1",
     }],
     catches: [{ seeds: 40 }],
-  },
-  {
-    name: "archived-though-awaited",
-    promise: 9,
-    edits: [{
-      file: archive,
-      from: "isAwaited: isAwaited === 1,",
-      to: "isAwaited: false,",
-    }],
-    catches: [{ tests: ["test/processors/archiver_test.ts"] }],
   },
 ];

@@ -42,7 +42,7 @@ export const archiveMutants: readonly Mutant[] = [
       from: "const isNotNewest = `position < (",
       to: "const isNotNewest = `position <= (",
     }],
-    catches: [{ seeds: 40 }],
+    catches: [{ seeds: 100 }],
   },
   {
     name: "copies-seen-before-move",

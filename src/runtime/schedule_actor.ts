@@ -23,11 +23,13 @@ export interface ScheduleState {
 }
 
 const none = z.object({});
+/** A time of the expression, in milliseconds since the Unix epoch. */
+const due = z.object({ dueAt: z.int() });
 const events = {
   Planned: z.object({ dueAt: z.int(), plan: z.string() }),
-  Fired: z.object({ dueAt: z.int() }),
+  Fired: due,
   /** This time passed while nothing ran, and perhaps more up to the next `Planned`. */
-  Missed: z.object({ dueAt: z.int() }),
+  Missed: due,
   Paused: none,
   Resumed: none,
   /** It is no longer among the modules, or no time is left. */
@@ -72,7 +74,7 @@ export function scheduleActor(definitions: ReadonlyMap<string, Schedule>): AnyAc
         }
       }),
       /** Sent by the timer. */
-      fire: command(z.object({ dueAt: z.int() }), (turn, { dueAt }) => {
+      fire: command(due, (turn, { dueAt }) => {
         if (turn.state.dueAt !== dueAt) return;
         const definition = definitions.get(turn.key);
         if (!definition) return turn.emit("Ended", {});

@@ -91,7 +91,7 @@ export const followingMutants: readonly Mutant[] = [
         "      return this.#committer.flushed();\n" +
         "    });",
     }],
-    catches: [{ seeds: 100 }, { tests: ["test/reactors/reactors_test.ts"] }],
+    catches: [{ seeds: 130 }, { tests: ["test/reactors/reactors_test.ts"] }],
   },
   {
     name: "activity-begins-without-record",

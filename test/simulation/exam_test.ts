@@ -3,12 +3,14 @@ import { exam } from "../../scripts/simulate/exam.ts";
 
 /** Seeds that break a promise where a bug is there that Folio once had, or that is planted. */
 const regressions = [
-  1, // answers before the disk
-  3, // positions with a gap after a lost commit
-  4, // memory that is kept after a lost commit
-  5, // outbox rows that go before their messages have arrived
-  15, // a reactor's sends and its checkpoint in two commits
-  38, // replies that are not stored
+  2, // answers before the disk
+  4, // positions with a gap, or memory that is kept, after a lost commit; outbox rows that go before they have arrived
+  9, // replies that are not stored
+  128, // a reactor's sends and its checkpoint in two commits
+  14, // events that are deleted before they are archived
+  49, // events that are archived and deleted in one transaction over two files
+  56, // the newest event archived, and its position given again
+  182, // copies in an archive that are seen before their time
   262, // a commit that was lost while its shard still started: positions with a gap
 ];
 

@@ -87,7 +87,7 @@ export const followingMutants: readonly Mutant[] = [
       from: "      open.checkpoints.push([reactor, position]);\n    });",
       to: "    }).then(() => this.#record(({ checkpoints }) => void checkpoints.push([reactor, position])));",
     }],
-    catches: [{ seeds: 100 }, { tests: ["test/reactors/reactors_test.ts"] }],
+    catches: [{ seeds: 130 }, { tests: ["test/reactors/reactors_test.ts"] }],
   },
   {
     name: "activity-begins-without-record",

@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
+import { countDeadLetters } from "../runtime/browse.ts";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
@@ -10,6 +11,11 @@ import { milliseconds, num, Status, Table, Time } from "./parts.tsx";
 export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
   app.get("/activities", async (c) => {
     const activities = runtime.activities?.list() ?? [];
+    // Where there is none at all, no activity has any.
+    const isAnyDead = await countDeadLetters(runtime) > 0;
+    const dead = await Promise.all(
+      activities.map(({ name }) => isAnyDead ? countDeadLetters(runtime, { type: `activity:${name}` }) : 0),
+    );
     return await page(
       c,
       { title: "Activities" },
@@ -19,10 +25,10 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
             caption="Activities"
             heads={[
               ...["Activity", num("Waiting"), num("Running"), num("Rate"), num("Attempts"), num("Failed")],
-              ...[num("p99"), "Circuit", "Dead"],
+              ...[num("Dead"), num("p99"), "Circuit"],
             ]}
             empty="No module has an activity."
-            rows={activities.map((activity) => {
+            rows={activities.map((activity, index) => {
               const { name, queued, running, attempts, failures, p99Ms } = activity;
               const definition = runtime.registry.activities.get(name);
               const rate = definition?.rateLimit;
@@ -37,11 +43,9 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
                 rate ? `${rate.limit} per ${milliseconds(rate.perMs)}` : "–",
                 <a href={messages()}>{attempts}</a>,
                 <a href={messages("retrying")}>{failures}</a>,
+                <a href={`/console${pathOf(["dead-letters"], { type })}`}>{dead[index]}</a>,
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
                 <Circuit circuit={activity.circuit} />,
-                <a href={`/console${pathOf(["dead-letters"], { type })}`}>
-                  look<span class="hidden">{` at the dead letters of ${name}`}</span>
-                </a>,
               ];
             })}
           />
@@ -57,9 +61,9 @@ function Circuit({ circuit }: { circuit: ActivityStatus["circuit"] }) {
     <>
       <Status of={circuit.state} />
       {circuit.probeAt !== undefined && (
-        <span class="muted">
+        <div class="muted">
           tried <Time at={circuit.probeAt} />
-        </span>
+        </div>
       )}
       {circuit.error !== undefined && <div class="error">{circuit.error}</div>}
     </>

@@ -105,7 +105,7 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
       });
     },
   }));
-  signIn(app, sessions);
+  signIn(app, console, sessions);
   app.use(async (c, next) => {
     let session = sessions.of(c);
     if (c.req.method === "POST") {
@@ -128,7 +128,8 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
     c.set("alerts", runtime.alerts?.list() ?? []);
     return await next();
   });
-  app.post("/sign-out", (c) => {
+  app.post("/sign-out", async (c) => {
+    await console.record(c.get("session").who, "sign-out", "the console", true);
     sessions.end(c);
     return c.redirect("/console/sign-in", 303);
   });

@@ -8,10 +8,10 @@ import { pathOf } from "./api.ts";
 import { Graph } from "./graph.tsx";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
+import { Json } from "./json.tsx";
 import {
   ActorLink,
   Facts,
-  Json,
   messageHref,
   MessageLink,
   num,

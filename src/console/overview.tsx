@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { frame, type LiveStreams } from "../http/live.ts";
+import { countDeadLetters } from "../runtime/browse.ts";
 import { Alerts } from "./alert_parts.tsx";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
@@ -21,8 +22,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
   const { runtime, samples } = console;
 
   app.get("/", async (c) => {
-    const { deadLetters } = await runtime.deadLetters.list({}, { limit: runtime.limits.pageItemsMax });
-    const { length } = deadLetters;
+    const dead = await countDeadLetters(runtime);
     const now = samples.list().at(-1);
     const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
     const projections = runtime.projections?.list() ?? [];
@@ -59,9 +59,9 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
             />
             <Tile
               name="Dead letters"
-              value={length === runtime.limits.pageItemsMax ? `${length}+` : String(length)}
+              value={String(dead)}
               href="/console/dead-letters"
-              isBad={length > 0}
+              isBad={dead > 0}
             />
             <Tile
               name="Stuck sagas"

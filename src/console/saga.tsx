@@ -8,7 +8,8 @@ import { Act, action } from "./action.tsx";
 import { pathOf } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";
 import { page } from "./page.tsx";
-import { ActorLink, Facts, Json, MessageLink, Status, Text, Time, toneOf } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { ActorLink, Facts, MessageLink, Status, Text, Time, toneOf } from "./parts.tsx";
 import { type Attempt, readInput, refusedOptions, SchemaFields } from "./schema_form.tsx";
 
 type SignalAttempt = Attempt & { readonly signal: string };

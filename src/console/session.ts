@@ -40,7 +40,7 @@ export class Sessions {
 
   /** Begins a session, and lets the browser keep it. */
   begin(c: Context, who: string): Session {
-    const claims = { who: who.trim().slice(0, WHO_CHARS_MAX) || "operator", until: this.now() + SESSION_MS };
+    const claims = { who: nameOf(who), until: this.now() + SESSION_MS };
     const body = Buffer.from(JSON.stringify(claims)).toString("base64url");
     const value = `${body}.${this.#sign(`session ${body}`)}`;
     this.#set(c, value, SESSION_MS / 1_000);
@@ -75,6 +75,11 @@ export class Sessions {
   #sign(text: string): string {
     return Buffer.from(mac(this.#key, text)).toString("base64url");
   }
+}
+
+/** Who somebody says to be, as it is kept. */
+export function nameOf(who: string): string {
+  return who.trim().slice(0, WHO_CHARS_MAX).toWellFormed() || "operator";
 }
 
 /** Whether a form was sent from a page of this origin, as the browser says, whatever it holds. */

@@ -1,9 +1,13 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
-import type { ConsoleContext, ConsoleEnv, Form } from "./context.tsx";
+import type { Console, ConsoleContext, ConsoleEnv, Form } from "./context.tsx";
 import { page } from "./page.tsx";
-import { isOwnForm, ownPath, type Sessions } from "./session.ts";
+import { isOwnForm, nameOf, ownPath, type Sessions } from "./session.ts";
+
+/** Wrong tokens that are recorded within a time; of what is more, only how many there were. */
+const REFUSALS_MAX = 10;
+const REFUSALS_MS = 10 * 60_000;
 
 /** What was filled in; line ends as they are elsewhere. */
 export async function formOf(c: ConsoleContext): Promise<Form> {
@@ -14,8 +18,33 @@ export async function formOf(c: ConsoleContext): Promise<Form> {
   return form;
 }
 
-/** The form that the token opens the console with. */
-export function signIn(app: Hono<ConsoleEnv>, sessions: Sessions): void {
+/** Which wrong tokens are recorded: whoever has none must not be able to fill the log. */
+class Refusals {
+  #endsAt = 0;
+  #recorded = 0;
+  #passedOver = 0;
+
+  /** @returns How many were passed over since the last one that was recorded; undefined when this one is, too. */
+  next(now: number): number | undefined {
+    if (now >= this.#endsAt) [this.#endsAt, this.#recorded] = [now + REFUSALS_MS, 0];
+    if (this.#recorded >= REFUSALS_MAX) {
+      this.#passedOver++;
+      return undefined;
+    }
+    const passedOver = this.#passedOver;
+    this.#recorded++;
+    this.#passedOver = 0;
+    return passedOver;
+  }
+}
+
+/** The form that the token opens the console with. Who came, went, or was refused is recorded. */
+export function signIn(
+  app: Hono<ConsoleEnv>,
+  { runtime, record }: Pick<Console, "runtime" | "record">,
+  sessions: Sessions,
+): void {
+  const refusals = new Refusals();
   const form = (c: ConsoleContext, next: string, refusal?: string) =>
     page(
       c,
@@ -45,8 +74,14 @@ export function signIn(app: Hono<ConsoleEnv>, sessions: Sessions): void {
   app.post("/sign-in", async (c) => {
     const { who = "", token = "", next = "" } = await formOf(c);
     if (!isOwnForm(c)) throw new FolioError("forbidden", "This form was not sent from the console", {});
-    if (!sessions.accepts(token)) return await form(c, next, "That is not the token");
-    sessions.begin(c, who);
+    if (!sessions.accepts(token)) {
+      const passedOver = refusals.next(runtime.clock.now());
+      const others = passedOver ? `, after ${passedOver} more that are not listed` : "";
+      if (passedOver !== undefined) await record(nameOf(who), "sign-in", `the console${others}`, false);
+      return await form(c, next, "That is not the token");
+    }
+    const session = sessions.begin(c, who);
+    await record(session.who, "sign-in", "the console", true);
     return c.redirect(ownPath(next), 303);
   });
 }

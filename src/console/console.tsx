@@ -26,8 +26,8 @@ import { Samples } from "./samples.ts";
 import { timePages } from "./time.tsx";
 import { webhookPages } from "./webhooks.tsx";
 import { reactorPages } from "./reactors.tsx";
-import { isOwnForm, isSameText, Sessions } from "./session.ts";
-import { formOf, signIn } from "./sign_in.tsx";
+import { isOwnForm, isSameText, Sessions, signInHref } from "./session.ts";
+import { formOf, sessionOver, signIn } from "./sign_in.tsx";
 import { themeRoute } from "./theme.tsx";
 
 export interface ConsoleOptions {
@@ -110,17 +110,20 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
     let session = sessions.of(c);
     if (c.req.method === "POST") {
       const form = await formOf(c);
-      if (!isOwnForm(c) || !session || !isSameText(form.csrf ?? "", session.csrf)) {
+      const isOwn = isOwnForm(c);
+      if (isOwn && !session && sessions.needsToken) return await sessionOver(c, form);
+      if (!isOwn || !session || !isSameText(form.csrf ?? "", session.csrf)) {
         throw new FolioError(
           "forbidden",
-          "This form was not sent from the console, or its session is over",
+          "This form was not sent from the console, or from another session of it: load its page again",
           {},
         );
       }
       c.set("form", form);
     } else if (!session) {
       if (sessions.needsToken) {
-        return c.redirect(`/console/sign-in?next=${encodeURIComponent(c.req.path)}`, 303);
+        const { pathname, search } = new URL(c.req.url);
+        return c.redirect(signInHref(pathname + search), 303);
       }
       session = sessions.begin(c, "operator");
     }

@@ -70,7 +70,7 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
                 </div>,
               ])}
             />
-            {groups.length === GROUPS_SHOWN && <p class="muted">The {GROUPS_SHOWN} most frequent errors.</p>}
+            {grouped < total && <p class="muted">Only {grouped} of them are grouped here.</p>}
             {groups.length > 1 && (
               <div class="row after">
                 <Act to={`${HOME}/redrive`} label={`Redrive ${which}…`} fields={filter} />

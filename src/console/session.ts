@@ -97,6 +97,11 @@ export function ownPath(path: string): string {
   return /^\/console([/?][^\\]*)?$/.test(path) ? path : "/console";
 }
 
+/** The sign-in form, and where to go on from there. */
+export function signInHref(next: string): string {
+  return `/console/sign-in?next=${encodeURIComponent(next)}`;
+}
+
 /** Whether two texts are the same, in a time that does not tell where they part. */
 export function isSameText(a: string, b: string): boolean {
   return isSame(Buffer.from(a), Buffer.from(b));

@@ -2,8 +2,9 @@
 import type { Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
 import type { Console, ConsoleContext, ConsoleEnv, Form } from "./context.tsx";
+import { Json } from "./json.tsx";
 import { page } from "./page.tsx";
-import { isOwnForm, nameOf, ownPath, type Sessions } from "./session.ts";
+import { isOwnForm, nameOf, ownPath, type Sessions, signInHref } from "./session.ts";
 
 /** Wrong tokens that are recorded within a time; of what is more, only how many there were. */
 const REFUSALS_MAX = 10;
@@ -84,4 +85,28 @@ export function signIn(
     await record(session.who, "sign-in", "the console", true);
     return c.redirect(ownPath(next), 303);
   });
+}
+
+/** The answer to a form whose session has ended meanwhile: nothing that was typed in is lost. */
+export function sessionOver(c: ConsoleContext, form: Form): Promise<Response> {
+  const { csrf: _, ...sent } = form;
+  const from = c.req.header("referer") ?? "";
+  const { pathname, search } = URL.canParse(from) ? new URL(from) : { pathname: "", search: "" };
+  return page(
+    c,
+    { title: "Your session is over", status: 401 },
+    (
+      <>
+        <p class="notice failed" role="alert">
+          Nothing was done. <a href={signInHref(ownPath(pathname + search))}>Sign in</a> and send it again.
+        </p>
+        {Object.keys(sent).length > 0 && (
+          <section>
+            <h2>What you sent</h2>
+            <Json value={sent} label="What you sent" />
+          </section>
+        )}
+      </>
+    ),
+  );
 }

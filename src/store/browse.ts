@@ -88,11 +88,11 @@ export async function readDeadLetterGroups(
 ): Promise<DeadLetterGroup[]> {
   const rows = await database.execute({
     sql: `SELECT type, command, error, count(*) AS count, max(at) FROM (
-        SELECT substr(actor, 1, instr(actor, '/') - 1) AS type, command,
+        SELECT seq, substr(actor, 1, instr(actor, '/') - 1) AS type, command,
           coalesce(failures ->> '$[#-1].error', '') AS error,
           coalesce(failures ->> '$[#-1].at', enqueued_at) AS at
         FROM messages WHERE ${whereDead} ORDER BY seq LIMIT ${GROUPED_MAX}
-      ) GROUP BY type, command, error ORDER BY count DESC, type, command, error LIMIT ?6`,
+      ) GROUP BY type, command, error ORDER BY count DESC, min(seq) LIMIT ?6`,
     args: [0, ...deadArguments(wanted), wanted.limit],
   });
   return rows.map(([type, command, error, count, at]) => ({

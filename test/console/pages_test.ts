@@ -43,6 +43,25 @@ test("an actor shows its state, its past, and in what two versions differ", asyn
   expect(past).not.toContain("Withdrawn");
 });
 
+test("a state of a million characters is shown by its beginning, and is whole elsewhere", async () => {
+  const visitor = await visit();
+  const label = "x".repeat(900_000);
+  const { runtime } = visitor.served;
+  await visitor.served.post("/actors/worker/big/work", { label }, { authorization: `Bearer ${TOKEN}` });
+  const { status, html } = await visitor.get("/console/actors/worker/big");
+  expect(status).toBe(200);
+  expect(html.length).toBeLessThan(100_000);
+  const { state } = await runtime.state("worker", "big");
+  const href = "/console/actors/worker/big/state?version=1";
+  expect(JSON.stringify(state)).toContain(label);
+  expect(html).toContain(`<a href="${href}">all of it</a>`);
+  const whole = await visitor.get(href);
+  expect(whole.headers.get("content-type")).toContain("application/json");
+  expect(JSON.parse(whole.html)).toEqual(state);
+  // What is short is whole on its page.
+  expect((await visitor.get("/console/actors/console-audit/console")).html).not.toContain("all of it");
+});
+
 test("a command is sent by its form, and what its schema refuses is said beside what was typed", async () => {
   const visitor = await demo();
   const page = await visitor.get("/console/actors/account/alice");

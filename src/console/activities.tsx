@@ -8,7 +8,7 @@ import { page } from "./page.tsx";
 import { milliseconds, num, Status, Table, Time } from "./parts.tsx";
 
 /** Activities of this process: what waits and runs, their limits, rates and circuits. */
-export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
+export function activityPages(app: Hono<ConsoleEnv>, { runtime, samples }: Console): void {
   app.get("/activities", async (c) => {
     const activities = runtime.activities?.list() ?? [];
     // Where there is none at all, no activity has any.
@@ -35,14 +35,20 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime }: Console): void
               const type = `activity:${name}`;
               const messages = (status?: string) => `/console${pathOf(["messages"], { type, status })}`;
               return [
-                <strong>{name}</strong>,
-                <a href={messages("queued")}>{queued}</a>,
                 <>
-                  <a href={messages("queued")}>{running}</a> of {definition?.concurrency.limit ?? "–"}
+                  <strong>{name}</strong>
+                  {activity.circuit?.error !== undefined && <div class="error">{activity.circuit.error}</div>}
                 </>,
-                rate ? `${rate.limit} per ${milliseconds(rate.perMs)}` : "–",
+                <a href={messages("waiting")}>{queued}</a>,
+                <>
+                  <a href={messages("waiting")}>{running}</a> of {definition?.concurrency.limit ?? "–"}
+                </>,
+                <>
+                  {(samples.attemptRates.get(name) ?? 0).toFixed(1)} / s
+                  {rate && <div class="muted">limit {rate.limit} per {milliseconds(rate.perMs)}</div>}
+                </>,
                 <a href={messages()}>{attempts}</a>,
-                <a href={messages("retrying")}>{failures}</a>,
+                <a href={messages("failed")}>{failures}</a>,
                 <a href={`/console${pathOf(["dead-letters"], { type })}`}>{dead[index]}</a>,
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
                 <Circuit circuit={activity.circuit} />,
@@ -65,7 +71,6 @@ function Circuit({ circuit }: { circuit: ActivityStatus["circuit"] }) {
           tried <Time at={circuit.probeAt} />
         </div>
       )}
-      {circuit.error !== undefined && <div class="error">{circuit.error}</div>}
     </>
   );
 }

@@ -47,9 +47,9 @@ const reactor: Place = ({ reactor = "" }) => [["reactors", reactor]];
 /** Where to look into an alert, by its name. */
 const places: Readonly<Record<string, Place>> = {
   "dead-letters": ({ type, command }) => [["dead-letters"], { type, command }],
-  "queue-growing": ({ type }) => [["messages"], { status: "queued", type }],
+  "queue-growing": ({ type }) => [["messages"], { status: "waiting", type }],
   "saga-stuck": ({ saga }) => [["sagas"], { status: "stuck", name: saga }],
-  "activity-lag": ({ activity }) => [["messages"], { status: "queued", type: `activity:${activity}` }],
+  "activity-lag": ({ activity }) => [["messages"], { status: "waiting", type: `activity:${activity}` }],
   "circuit-open": () => [["activities"]],
   "projection-lag": projection,
   "projection-failed": projection,

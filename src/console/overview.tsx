@@ -50,7 +50,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
             <Tile
               name="Waiting"
               value={String(queues.reduce((sum, [, depth]) => sum + depth, 0))}
-              href="/console/messages?status=queued"
+              href="/console/messages?status=waiting"
             />
             <Tile
               name="Most behind"
@@ -149,5 +149,5 @@ async function stuckSagas({ runtime }: Console): Promise<number> {
 }
 
 function queueHref(type: string): string {
-  return `/console${pathOf(["messages"], { status: "queued", type })}`;
+  return `/console${pathOf(["messages"], { status: "waiting", type })}`;
 }

@@ -1,8 +1,9 @@
-import type { MessageRecord, MessageStatus } from "../core/message.ts";
+import type { MessageRecord } from "../core/message.ts";
 import {
   type ActorRow,
   countDead,
   type DeadLetterGroup,
+  type MessageFilter,
   readActors,
   readDeadLetterGroups,
   readNewestMessages,
@@ -25,12 +26,7 @@ export async function findActors(
 /** Messages on disk, the newest first. */
 export async function findMessages(
   { shards }: Pick<Runtime, "shards">,
-  wanted: {
-    status?: MessageStatus | undefined;
-    type?: string | undefined;
-    actor?: string | undefined;
-    limit: number;
-  },
+  wanted: MessageFilter,
 ): Promise<MessageRecord[]> {
   const found = await Promise.all(
     shards.map(({ number, store }) => readNewestMessages(store.database, number, wanted)),

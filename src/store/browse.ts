@@ -31,26 +31,38 @@ export async function readActors(
 /** Newest messages that are looked through; those before them are not found. */
 const MESSAGES_SCAN_MAX = 20_000;
 
+/** Which messages are looked for. */
+export interface MessageFilter {
+  /** Of these; of all if not given. */
+  readonly statuses?: readonly MessageStatus[] | undefined;
+  /** Only those of which an attempt has failed. */
+  readonly hasFailed?: boolean | undefined;
+  readonly type?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly limit: number;
+}
+
 /** Messages on disk, the newest first. */
 export function readNewestMessages(
   database: Database,
   shard: number,
-  wanted: {
-    status?: MessageStatus | undefined;
-    type?: string | undefined;
-    actor?: string | undefined;
-    limit: number;
-  },
+  { statuses, hasFailed, type, actor, limit }: MessageFilter,
 ): Promise<MessageRecord[]> {
+  const isWaiting = statuses?.every((status) => status === "queued" || status === "retrying");
+  // Of those that wait an index knows, however old they are.
+  const within = isWaiting
+    ? "status IN ('queued', 'retrying')"
+    : `seq > (SELECT coalesce(max(seq), 0) FROM messages) - ${MESSAGES_SCAN_MAX}`;
   return readMessagesWhere(
     database,
     shard,
-    `seq > (SELECT coalesce(max(seq), 0) FROM messages) - ${MESSAGES_SCAN_MAX}
-      AND (?1 IS NULL OR status = ?1)
+    `${within}
+      AND (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
       AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
       AND (?3 IS NULL OR actor = ?3)
-      ORDER BY seq DESC LIMIT ?4`,
-    [wanted.status ?? null, wanted.type ?? null, wanted.actor ?? null, wanted.limit],
+      AND (?4 = 0 OR failures <> '[]')
+      ORDER BY seq DESC LIMIT ?5`,
+    [statuses ? JSON.stringify(statuses) : null, type ?? null, actor ?? null, hasFailed ? 1 : 0, limit],
   );
 }
 

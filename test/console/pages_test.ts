@@ -43,6 +43,35 @@ test("an actor shows its state, its past, and in what two versions differ", asyn
   expect(past).not.toContain("Withdrawn");
 });
 
+test("what waits is what the number says: retried, and queued behind it; what failed once is found by that", async () => {
+  const visitor = await visit();
+  const { served } = visitor;
+  served.faults.failures.set("x", 1_000);
+  for (const [id, label] of [["m-1", "x"], ["m-2", "y"]]) {
+    await served.post("/actors/worker/w/work", { label }, {
+      ...{ "authorization": `Bearer ${TOKEN}`, "prefer": "respond-async", "idempotency-key": id ?? "" },
+    });
+  }
+  await served.clock.advance(100);
+  const overview = await visitor.get("/console");
+  expect(overview.html).toMatch(
+    /href="\/console\/messages\?status=waiting"><span class="muted">Waiting<\/span><strong>2</,
+  );
+  const idsOf = async (query: string) =>
+    [...(await visitor.get(`/console/messages?${query}`)).html.matchAll(/title="(m-\d)"/g)].map(([, id]) =>
+      id
+    );
+  expect(await idsOf("status=waiting&type=worker")).toEqual(["m-2", "m-1"]);
+  expect(await idsOf("status=retrying")).toEqual(["m-1"]);
+  expect(await idsOf("status=queued")).toEqual(["m-2"]);
+  expect(await idsOf("status=failed")).toEqual(["m-1"]);
+  served.faults.failures.clear();
+  await served.clock.advance(600_000);
+  expect(await idsOf("status=waiting")).toEqual([]);
+  expect(await idsOf("status=failed")).toEqual(["m-1"]);
+  expect(await idsOf("status=done")).toEqual(["m-2", "m-1"]);
+});
+
 test("a state of a million characters is shown by its beginning, and is whole elsewhere", async () => {
   const visitor = await visit();
   const label = "x".repeat(900_000);

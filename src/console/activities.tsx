@@ -37,7 +37,7 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime, samples }: Conso
               return [
                 <>
                   <strong>{name}</strong>
-                  {activity.circuit?.error !== undefined && <div class="error">{activity.circuit.error}</div>}
+                  <Trouble circuit={activity.circuit} />
                 </>,
                 <a href={messages("waiting")}>{queued}</a>,
                 <>
@@ -45,13 +45,13 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime, samples }: Conso
                 </>,
                 <>
                   {(samples.attemptRates.get(name) ?? 0).toFixed(1)} / s
-                  {rate && <div class="muted">limit {rate.limit} per {milliseconds(rate.perMs)}</div>}
+                  {rate && <div class="muted">≤ {rate.limit} / {milliseconds(rate.perMs)}</div>}
                 </>,
                 <a href={messages()}>{attempts}</a>,
                 <a href={messages("failed")}>{failures}</a>,
                 <a href={`/console${pathOf(["dead-letters"], { type })}`}>{dead[index]}</a>,
                 p99Ms === undefined ? "–" : milliseconds(p99Ms),
-                <Circuit circuit={activity.circuit} />,
+                activity.circuit ? <Status of={activity.circuit.state} /> : <span class="muted">none</span>,
               ];
             })}
           />
@@ -61,16 +61,17 @@ export function activityPages(app: Hono<ConsoleEnv>, { runtime, samples }: Conso
   });
 }
 
-function Circuit({ circuit }: { circuit: ActivityStatus["circuit"] }) {
-  if (!circuit) return <span class="muted">none</span>;
+/** Why a circuit is not closed, and when it is tried. */
+function Trouble({ circuit }: { circuit: ActivityStatus["circuit"] }) {
+  if (!circuit || circuit.state === "closed") return null;
   return (
-    <>
-      <Status of={circuit.state} />
+    <div class="error">
+      {circuit.error}
       {circuit.probeAt !== undefined && (
         <div class="muted">
           tried <Time at={circuit.probeAt} />
         </div>
       )}
-    </>
+    </div>
   );
 }

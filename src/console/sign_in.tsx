@@ -46,7 +46,7 @@ export function signIn(
   sessions: Sessions,
 ): void {
   const refusals = new Refusals();
-  const form = (c: ConsoleContext, next: string, refusal?: string) =>
+  const form = (c: ConsoleContext, next: string, who = "", refusal?: string) =>
     page(
       c,
       {
@@ -58,7 +58,7 @@ export function signIn(
           <input type="hidden" name="next" value={next} />
           <label>
             Your name, for the audit log
-            <input name="who" maxlength={64} autocomplete="username" required />
+            <input name="who" value={who} maxlength={64} autocomplete="username" required />
           </label>
           <label>
             Token
@@ -79,7 +79,7 @@ export function signIn(
       const passedOver = refusals.next(runtime.clock.now());
       const others = passedOver ? `, after ${passedOver} more that are not listed` : "";
       if (passedOver !== undefined) await record(nameOf(who), "sign-in", `the console${others}`, false);
-      return await form(c, next, "That is not the token");
+      return await form(c, next, who, "That is not the token");
     }
     const session = sessions.begin(c, who);
     await record(session.who, "sign-in", "the console", true);

@@ -29,6 +29,8 @@ test("the token opens it, by a cookie that scripts and other sites do not get", 
   const refused = await visitor.post("/console/sign-in", { who: "Ada", token: "another", next: "/console" });
   expect(refused.status).toBe(401);
   expect(refused.headers.get("set-cookie")).toBeNull();
+  expect(refused.html).toContain('value="Ada"');
+  expect(refused.html).not.toContain("another");
   const opened = await visitor.post("/console/sign-in", {
     who: "Ada",
     token: TOKEN,

@@ -26,6 +26,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
     const now = samples.list().at(-1);
     const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
     const projections = runtime.projections?.list() ?? [];
+    const behind = Math.max(0, ...projections.map(({ lagEvents }) => lagEvents));
     const stuck = await stuckSagas(console);
     return await page(
       c,
@@ -54,7 +55,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
             />
             <Tile
               name="Most behind"
-              value={`${Math.max(0, ...projections.map(({ lagEvents }) => lagEvents))} events`}
+              value={`${behind} ${behind === 1 ? "event" : "events"}`}
               href="/console/projections"
             />
             <Tile

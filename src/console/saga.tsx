@@ -71,6 +71,9 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Signal
     throw new FolioError("no-events", `${name}/${id} was never started`, { actor: `${name}/${id}` });
   }
   const times = await stepTimes(runtime, saga);
+  // Nothing comes after the end.
+  const [last] = await runtime.stream(name, id, { after: saga.version - 1, limit: 1 });
+  const endedAt = isEnd(saga.status) ? last?.at : undefined;
   const shown = saga.steps.slice(-STEPS_SHOWN);
   const signals = [...runtime.sagas.definition(name).signals ?? []];
   return await page(
@@ -83,7 +86,9 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Signal
             of={[
               ["Status", <Status of={saga.status} />],
               ["Started", <Time at={saga.startedAt} />],
-              ["Deadline", <Time at={saga.deadlineAt} />],
+              endedAt === undefined
+                ? ["Deadline", <Time at={saga.deadlineAt} />]
+                : ["Ended", <Time at={endedAt} />],
               ["Steps", <a href="#steps">{saga.steps.length}</a>],
               ["Events", <a href={`/console/actors${pathOf([name, id])}#events`}>{saga.version}</a>],
               ...saga.continued === 0 ? [] : [["Continued as new", `${saga.continued} times`] as const],

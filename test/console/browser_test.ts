@@ -30,10 +30,12 @@ const seen = shared(async (onEnd) => {
 });
 
 const visitedBy = shared(async (onEnd) => {
-  const { origin, now } = await seen();
+  const { visitor, origin, now } = await seen();
   const watched = await openPage(browser, { origin, now });
   onEnd(() => watched.page.context().close());
   await signIn(watched.page, origin);
+  // What signing in has recorded is seen by all that follows the log.
+  await visitor.served.clock.advance(100);
   return watched;
 });
 

@@ -66,6 +66,8 @@ test("each step says when it began and how long it took, and so does what undid 
   expect(begun.length).toBeGreaterThan(1);
   for (const { at } of begun) expect(html).toContain(`<time datetime="${new Date(at).toISOString()}"`);
   expect(html).toContain("took 3 h");
+  const ended = new Date(events.at(-1)?.at ?? 0).toISOString();
+  expect(html).toContain(`<dt>Ended</dt><dd><time datetime="${ended}"`);
   const failed = await visitor.get("/console/sagas/booking/b-2");
   expect(failed.html).toMatch(/undo<\/span><span class="status good">done<\/span><span class="muted"><time /);
 });

@@ -23,6 +23,36 @@ export function Alerts({ alerts }: { alerts: readonly Alert[] }) {
   );
 }
 
+/** More than these push the numbers of the overview off the screen. */
+const WHOLE_MAX = 2;
+const SHORT_MAX = 8;
+
+/** All that fire, for the overview: where there are many, a line each. */
+export function AlertsInShort({ alerts }: { alerts: readonly Alert[] }) {
+  if (alerts.length <= WHOLE_MAX) return <Alerts alerts={alerts} />;
+  return (
+    <div class="alert">
+      <ul class="short">
+        {alerts.slice(0, SHORT_MAX).map((alert) => (
+          <li>
+            <strong>
+              <a href={alertHref(alert)}>{alert.message}</a>
+            </strong>{" "}
+            <span class="muted">
+              since <Time at={alert.firstSeenAt} />
+            </span>
+          </li>
+        ))}
+      </ul>
+      <p>
+        <a href="/console/alerts">
+          {alerts.length > SHORT_MAX ? `All ${alerts.length}, and what to do` : "What to do"}
+        </a>
+      </p>
+    </div>
+  );
+}
+
 /** Above every page: that something fires. It is there when nothing does, to be filled in live. */
 export function AlertBar({ alerts, isHidden }: { alerts: readonly Alert[]; isHidden: boolean }) {
   const [first] = alerts;

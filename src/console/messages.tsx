@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
+import type { MessageStatus } from "../core/message.ts";
 import { findMessages } from "../runtime/browse.ts";
 import type { MessageFilter } from "../store/browse.ts";
 import type { TraceNode } from "../runtime/trace.ts";
@@ -33,6 +34,9 @@ const choices: Readonly<Record<string, Pick<MessageFilter, "statuses" | "hasFail
   dead: { statuses: ["dead"] },
   failed: { hasFailed: true },
 };
+
+/** What a message does not leave by itself: its page, whose graph costs something, needs not be made again. */
+const ends: readonly string[] = ["done", "rejected", "dead"] satisfies MessageStatus[];
 
 /** Messages: what became of them, and what led to them. */
 export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
@@ -93,7 +97,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
       { title: "Message" },
       (
         <>
-          <section id="facts" data-live>
+          <section id="facts" {...(ends.includes(status) ? {} : { "data-live": true })}>
             <Facts
               of={[
                 ["Message", <span class="name">{id}</span>],

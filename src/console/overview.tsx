@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { frame, type LiveStreams } from "../http/live.ts";
 import { countDeadLetters } from "../runtime/browse.ts";
-import { Alerts } from "./alert_parts.tsx";
+import { AlertsInShort } from "./alert_parts.tsx";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
@@ -34,7 +34,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
       (
         <>
           <section id="alerts" data-live aria-label="Alerts">
-            <Alerts alerts={c.get("alerts")} />
+            <AlertsInShort alerts={c.get("alerts")} />
             {!runtime.isReady && <p class="notice failed">Commands are not taken now.</p>}
           </section>
           <section id="tiles" class="tiles" data-live aria-label="Numbers">

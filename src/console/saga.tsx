@@ -32,7 +32,12 @@ export function sagaPage(app: Hono<ConsoleEnv>, console: Console): void {
     const { path, base } = of(c);
     const reason = c.get("form").reason || undefined;
     return {
-      ...{ ...base, name: "saga-cancel", done: "Cancelled" },
+      ...{ ...base, name: "saga-cancel" },
+      // One that takes back what it has done already has nothing to be cancelled.
+      done: ({ status }) =>
+        ["running", "cancelled", "compensating"].includes(String(status))
+          ? `Cancelled: ${base.target}`
+          : `${base.target} is ${status}: there was nothing to cancel`,
       ask: (api) => api("POST", path("cancel"), { reason }),
       confirm: {
         question: `Cancel ${base.target}? What it has done is undone.`,
@@ -157,7 +162,7 @@ function Doing(
       })}
       <div class="row">
         {saga.status === "stuck" && <Act to={`${href}/retry`} label="Try again" kind="primary" />}
-        {saga.status !== "stopped" && <Act to={`${href}/cancel`} label="Cancel…" kind="danger" />}
+        {saga.status === "running" && <Act to={`${href}/cancel`} label="Cancel…" kind="danger" />}
       </div>
     </>
   );

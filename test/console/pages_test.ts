@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { AlertsInShort } from "../../src/console/alert_parts.tsx";
 import { demo } from "./demo.ts";
 import { shared, textOf, TOKEN, visit } from "./support.ts";
 
@@ -15,6 +16,32 @@ test("the overview says how it goes: alerts on top, and numbers that lead to wha
   expect(samples.length).toBeGreaterThan(20);
   expect(samples.at(-1)).toMatchObject({ dead: 3, queued: 0, failed: 0, rejected: 0 });
   expect(samples.at(-1).done).toBeCloseTo(3.5, 0);
+});
+
+test("two alerts are told whole on the overview, more of them in a line each, and of many the first", () => {
+  const short = (count: number) =>
+    String(AlertsInShort({
+      alerts: Array.from({ length: count }, (_, n) => ({
+        ...{
+          name: "saga-stuck",
+          labels: { saga: `s-${n}` },
+          value: 1,
+          limit: 0,
+          firstSeenAt: 0,
+          lastSeenAt: 0,
+        },
+        ...{ message: `alert ${n}`, whatToDo: "Mend it." },
+      })),
+    }));
+  const linesIn = (html: string) => html.match(/<li>/g)?.length ?? 0;
+  expect(short(2).match(/Mend it\./g)).toHaveLength(2);
+  expect(short(3)).not.toContain("Mend it.");
+  expect(linesIn(short(3))).toBe(3);
+  expect(short(3)).toContain('href="/console/sagas?status=stuck&amp;name=s-2"');
+  expect(short(3)).toContain('<a href="/console/alerts">What to do</a>');
+  expect(linesIn(short(8))).toBe(8);
+  expect(linesIn(short(9))).toBe(8);
+  expect(short(9)).toContain("All 9, and what to do");
 });
 
 test("samples come live as they are taken", async () => {
@@ -64,10 +91,15 @@ test("what waits is what the number says: retried, and queued behind it; what fa
   expect(await idsOf("status=waiting&type=worker")).toEqual(["m-2", "m-1"]);
   expect(await idsOf("status=retrying")).toEqual(["m-1"]);
   expect(await idsOf("status=queued")).toEqual(["m-2"]);
+  // What it will become is shown as it becomes it; what it is for good is not asked for again.
+  const isLive = async () =>
+    (await visitor.get("/console/messages/m-2")).html.includes('id="facts" data-live');
+  expect(await isLive()).toBe(true);
   expect(await idsOf("status=failed")).toEqual(["m-1"]);
   served.faults.failures.clear();
   await served.clock.advance(600_000);
   expect(await idsOf("status=waiting")).toEqual([]);
+  expect(await isLive()).toBe(false);
   expect(await idsOf("status=failed")).toEqual(["m-1"]);
   expect(await idsOf("status=done")).toEqual(["m-2", "m-1"]);
 });

@@ -35,6 +35,13 @@ test("a saga that is stuck is tried again", async () => {
   );
   faults.failures.clear();
   const to = "/console/sagas/fragile/x";
+  // It takes back already what it has done: to cancel it would change nothing.
+  const stuck = await visitor.get(to);
+  expect(stuck.html).not.toContain("Cancel…");
+  const asked = await visitor.post(`${to}/cancel`, { csrf: await visitor.csrf(), confirmed: "yes" });
+  expect((await visitor.get(asked.headers.get("location") ?? "")).html).toContain(
+    "fragile/x is stuck: there was nothing to cancel",
+  );
   const again = await visitor.submit(await visitor.get(to), `${to}/retry`);
   expect(again.html).toContain("Tried again: fragile/x");
   await clock.advance(10_000);

@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { countDeadLetters, groupDeadLetters } from "../runtime/browse.ts";
+import type { DeadLetterGroup } from "../store/browse.ts";
 import { Act, action } from "./action.tsx";
 import type { Api, ApiAnswer } from "./api.ts";
 import { pathOf } from "./api.ts";
@@ -12,6 +13,8 @@ import { ActorLink, num, Table, Text, Time } from "./parts.tsx";
 const HOME = "/console/dead-letters";
 const PAGE_ITEMS = 100;
 const GROUPS_SHOWN = 100;
+/** To group ten thousand takes a tenth of a second, in which nothing else is done. */
+const GROUPS_MS = 30_000;
 /** Of one action; what is more is said to be left. */
 const REDRIVEN_MAX = 10_000;
 const DISCARDED_MAX = 10_000;
@@ -23,13 +26,14 @@ type Filter = Partial<Record<(typeof filterNames)[number], string>>;
 export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
   const { runtime } = console;
   const { deadLetters } = runtime;
+  let last: { key: string; at: number; groups: readonly DeadLetterGroup[] } | undefined;
 
   app.get("/dead-letters", async (c) => {
     const filter = filterOf(c.req.query());
     const after = c.req.query("after") || undefined;
-    const [total, groups, shown] = await Promise.all([
-      countDeadLetters(runtime, filter),
-      groupDeadLetters(runtime, { ...filter, limit: GROUPS_SHOWN }),
+    const total = await countDeadLetters(runtime, filter);
+    const [groups, shown] = await Promise.all([
+      groupsOf(filter, total, c.req.header("x-folio-live") !== undefined),
       deadLetters.list(filter, { after, limit: PAGE_ITEMS }),
     ]);
     const grouped = groups.reduce((sum, { count }) => sum + count, 0);
@@ -130,6 +134,17 @@ export function deadLetterPages(app: Hono<ConsoleEnv>, console: Console): void {
   });
 
   letterPage(app, console);
+
+  /** A page that stays open is kept up to date; as long as their number is the same, they are not grouped again. */
+  async function groupsOf(filter: Filter, total: number, isRefresh: boolean) {
+    const key = JSON.stringify([total, filter]);
+    const now = runtime.clock.now();
+    if (!isRefresh || last?.key !== key || now - last.at > GROUPS_MS) {
+      const groups = await groupDeadLetters(runtime, { ...filter, limit: GROUPS_SHOWN });
+      last = { key, at: now, groups };
+    }
+    return last.groups;
+  }
 
   /** What a question is about. */
   async function many(filter: Filter): Promise<string> {

@@ -116,6 +116,32 @@ test("more than are discarded at a time are all discarded, and those of a filter
   expect(left.deadLetters.map(({ id }) => id)).toEqual(["m-1"]);
 });
 
+test("a page that stays open has the groups as they are: at once when their number changes, else within 31 s", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  const { runtime, clock } = visitor.served;
+  await fail(visitor, "a", "m-1");
+  const errorsIn = ({ html }: { html: string }) =>
+    [...html.matchAll(/Error: (\w) failed, as planned<\/a>/g)].map(([, a]) => a);
+  const refreshed = async () => errorsIn(await visitor.get("/console/dead-letters", { "x-folio-live": "1" }));
+  expect(await refreshed()).toEqual(["a"]);
+  await fail(visitor, "b", "m-2");
+  expect(await refreshed()).toEqual(["a", "b"]);
+  // As many as before, but another one.
+  const replace = async (id: string, label: string) => {
+    visitor.served.faults.failures.set(label, 1);
+    await runtime.deadLetters.discard(id);
+    await runtime.send({ type: "worker", key: label, command: "work", input: { label } });
+    await clock.advance(100);
+  };
+  await replace("m-1", "c");
+  expect(await refreshed()).toEqual(["a", "b"]);
+  await clock.advance(30_000);
+  expect(await refreshed()).toEqual(["b", "c"]);
+  await replace("m-2", "d");
+  // Who loads the page has what is there now.
+  expect(errorsIn(await visitor.get("/console/dead-letters"))).toEqual(["c", "d"]);
+});
+
 // Would catch numbers that are those of one page of the list.
 test.each([1, 2])(
   "thousands are counted exactly, wherever they are counted, with %i shards",

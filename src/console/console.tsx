@@ -150,9 +150,10 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
   activityPages(app, console);
   webhookPages(app, console);
   if (runtime.registry.actors.has(AUDIT_TYPE)) auditPages(app, console);
-  app.notFound((c) =>
-    page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>)
-  );
+  app.notFound((c) => {
+    if (c.req.path === "/console/") return c.redirect("/console", 303);
+    return page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>);
+  });
   return app;
 }
 

@@ -175,3 +175,22 @@ test("a form whose session is over does nothing, gives back what was typed in, a
   });
   expect(elsewhere.html).toContain('href="/console/sign-in?next=%2Fconsole"');
 });
+
+test("scripts and styles are sent once: who has them is told that they are the same", async () => {
+  const visitor = await visit({ signsIn: false });
+  const first = await visitor.get("/console/assets/charts.js");
+  const etag = first.headers.get("etag") ?? "";
+  expect(etag).not.toBe("");
+  expect(first.headers.get("cache-control")).toBe("no-cache");
+  const again = await visitor.get("/console/assets/charts.js", { "if-none-match": etag });
+  expect(again.status).toBe(304);
+  expect(again.html).toBe("");
+  expect((await visitor.get("/console/assets/keys.js", { "if-none-match": etag })).status).toBe(200);
+});
+
+test("the address with a slash behind it is the same console", async () => {
+  const visitor = await visit();
+  const { status, headers } = await visitor.get("/console/");
+  expect([status, headers.get("location")]).toEqual([303, "/console"]);
+  expect((await visitor.get("/console/nowhere/")).status).toBe(404);
+});

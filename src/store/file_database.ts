@@ -80,9 +80,8 @@ class FileDatabase implements Database {
     try {
       return work(this.#open());
     } catch (error) {
-      throw toDatabaseError(error);
-    } finally {
       this.#leaveTransaction();
+      throw toDatabaseError(error);
     }
   }
 

@@ -110,6 +110,7 @@ export class SimulatedCluster {
       shards: this.disks.shards.length,
       clock: process.clock,
       ids: this.options.ids,
+      death: process.death,
       limits: this.options.limits,
       observe: this.options.isObserved ? {} : false,
       log: (level, message, fields) => {

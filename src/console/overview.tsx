@@ -25,8 +25,8 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
     const dead = await countDeadLetters(runtime);
     const now = samples.list().at(-1);
     const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
-    const projections = runtime.projections?.list() ?? [];
-    const behind = Math.max(0, ...projections.map(({ lagEvents }) => lagEvents));
+    const followers = [...runtime.projections?.list() ?? [], ...runtime.reactors?.list() ?? []];
+    const behind = Math.max(0, ...followers.map(({ lagEvents }) => lagEvents));
     const stuck = await stuckSagas(console);
     return await page(
       c,

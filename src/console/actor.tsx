@@ -6,7 +6,8 @@ import { Changes, Events, Pending } from "./actor_parts.tsx";
 import { pathOf } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";
 import { page } from "./page.tsx";
-import { actorHref, Json } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { actorHref } from "./parts.tsx";
 import { type Attempt, readInput, refusedOptions, SchemaFields } from "./schema_form.tsx";
 
 const PAGE_ITEMS = 100;
@@ -18,6 +19,15 @@ export function actorPage(app: Hono<ConsoleEnv>, console: Console): void {
   const { runtime } = console;
 
   app.get("/actors/:type/:key", (c) => onePage(c, console));
+
+  // A state that is too long for its page.
+  app.get("/actors/:type/:key/state", async (c) => {
+    const { type, key } = c.req.param();
+    const present = await runtime.state(type, key);
+    const version = versionOf(c.req.query("version"), present.version);
+    const past = version < present.version ? await runtime.past(type, key, { version }) : present;
+    return c.json(past?.state ?? {});
+  });
 
   action(app, console, "/actors/:type/:key/:command", async (c) => {
     const { type = "", key = "", command = "" } = c.req.param();
@@ -76,7 +86,11 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Comman
           <div>
             <section id="state" {...live}>
               <h2>State at version {version}</h2>
-              <Json value={past} label={`State at version ${version}`} />
+              <Json
+                value={past}
+                label={`State at version ${version}`}
+                whole={`${actorHref(actor)}/state?version=${version}`}
+              />
               <h2>What changed since version {against}</h2>
               <Changes before={other} after={past} />
             </section>

@@ -3,7 +3,8 @@ import type { RecordedEvent } from "../core/event.ts";
 import type { MessageRecord } from "../core/message.ts";
 import type { ComingUp } from "../runtime/coming_up.ts";
 import { differences } from "./diff.ts";
-import { actorHref, ActorLink, Json, MessageLink, Status, Table, Time } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { actorHref, ActorLink, MessageLink, Status, Table, Time } from "./parts.tsx";
 
 /** What the page of an actor is made of, apart from what can be done there. */
 

@@ -23,6 +23,36 @@ export function Alerts({ alerts }: { alerts: readonly Alert[] }) {
   );
 }
 
+/** More than these push the numbers of the overview off the screen. */
+const WHOLE_MAX = 2;
+const SHORT_MAX = 8;
+
+/** All that fire, for the overview: where there are many, a line each. */
+export function AlertsInShort({ alerts }: { alerts: readonly Alert[] }) {
+  if (alerts.length <= WHOLE_MAX) return <Alerts alerts={alerts} />;
+  return (
+    <div class="alert">
+      <ul class="short">
+        {alerts.slice(0, SHORT_MAX).map((alert) => (
+          <li>
+            <strong>
+              <a href={alertHref(alert)}>{alert.message}</a>
+            </strong>{" "}
+            <span class="muted">
+              since <Time at={alert.firstSeenAt} />
+            </span>
+          </li>
+        ))}
+      </ul>
+      <p>
+        <a href="/console/alerts">
+          {alerts.length > SHORT_MAX ? `All ${alerts.length}, and what to do` : "What to do"}
+        </a>
+      </p>
+    </div>
+  );
+}
+
 /** Above every page: that something fires. It is there when nothing does, to be filled in live. */
 export function AlertBar({ alerts, isHidden }: { alerts: readonly Alert[]; isHidden: boolean }) {
   const [first] = alerts;
@@ -47,9 +77,9 @@ const reactor: Place = ({ reactor = "" }) => [["reactors", reactor]];
 /** Where to look into an alert, by its name. */
 const places: Readonly<Record<string, Place>> = {
   "dead-letters": ({ type, command }) => [["dead-letters"], { type, command }],
-  "queue-growing": ({ type }) => [["messages"], { status: "queued", type }],
+  "queue-growing": ({ type }) => [["messages"], { status: "waiting", type }],
   "saga-stuck": ({ saga }) => [["sagas"], { status: "stuck", name: saga }],
-  "activity-lag": ({ activity }) => [["messages"], { status: "queued", type: `activity:${activity}` }],
+  "activity-lag": ({ activity }) => [["messages"], { status: "waiting", type: `activity:${activity}` }],
   "circuit-open": () => [["activities"]],
   "projection-lag": projection,
   "projection-failed": projection,

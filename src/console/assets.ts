@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
 import type { Hono } from "hono";
+import { etag } from "hono/etag";
 import type { ConsoleEnv } from "./context.tsx";
 
 const require = createRequire(import.meta.url);
@@ -23,6 +24,8 @@ const assets: Readonly<Record<string, readonly [type: string, file: () => URL | 
 
 /** Scripts and styles: served to everybody, as the sign-in form needs them. */
 export function assetRoutes(app: Hono<ConsoleEnv>): void {
+  // Asked for with each page, and sent only where it has changed.
+  app.use("/assets/*", etag());
   const read = new Map<string, Uint8Array<ArrayBuffer>>();
   app.get("/assets/:name", async (c) => {
     const name = c.req.param("name");

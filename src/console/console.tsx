@@ -26,8 +26,8 @@ import { Samples } from "./samples.ts";
 import { timePages } from "./time.tsx";
 import { webhookPages } from "./webhooks.tsx";
 import { reactorPages } from "./reactors.tsx";
-import { isOwnForm, isSameText, Sessions } from "./session.ts";
-import { formOf, signIn } from "./sign_in.tsx";
+import { isOwnForm, isSameText, Sessions, signInHref } from "./session.ts";
+import { formOf, sessionOver, signIn } from "./sign_in.tsx";
 import { themeRoute } from "./theme.tsx";
 
 export interface ConsoleOptions {
@@ -105,22 +105,25 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
       });
     },
   }));
-  signIn(app, sessions);
+  signIn(app, console, sessions);
   app.use(async (c, next) => {
     let session = sessions.of(c);
     if (c.req.method === "POST") {
       const form = await formOf(c);
-      if (!isOwnForm(c) || !session || !isSameText(form.csrf ?? "", session.csrf)) {
+      const isOwn = isOwnForm(c);
+      if (isOwn && !session && sessions.needsToken) return await sessionOver(c, form);
+      if (!isOwn || !session || !isSameText(form.csrf ?? "", session.csrf)) {
         throw new FolioError(
           "forbidden",
-          "This form was not sent from the console, or its session is over",
+          "This form was not sent from the console, or from another session of it: load its page again",
           {},
         );
       }
       c.set("form", form);
     } else if (!session) {
       if (sessions.needsToken) {
-        return c.redirect(`/console/sign-in?next=${encodeURIComponent(c.req.path)}`, 303);
+        const { pathname, search } = new URL(c.req.url);
+        return c.redirect(signInHref(pathname + search), 303);
       }
       session = sessions.begin(c, "operator");
     }
@@ -128,7 +131,8 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
     c.set("alerts", runtime.alerts?.list() ?? []);
     return await next();
   });
-  app.post("/sign-out", (c) => {
+  app.post("/sign-out", async (c) => {
+    await console.record(c.get("session").who, "sign-out", "the console", true);
     sessions.end(c);
     return c.redirect("/console/sign-in", 303);
   });
@@ -146,9 +150,10 @@ export function createConsole(runtime: ServedRuntime, { token, api }: ConsoleOpt
   activityPages(app, console);
   webhookPages(app, console);
   if (runtime.registry.actors.has(AUDIT_TYPE)) auditPages(app, console);
-  app.notFound((c) =>
-    page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>)
-  );
+  app.notFound((c) => {
+    if (c.req.path === "/console/") return c.redirect("/console", 303);
+    return page(c, { title: "Not found", status: 404 }, <p class="empty">There is no such page.</p>);
+  });
   return app;
 }
 

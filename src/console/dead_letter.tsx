@@ -6,7 +6,8 @@ import { Act, action } from "./action.tsx";
 import { pathOf, type Refusal } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";
 import { page } from "./page.tsx";
-import { ActorLink, Facts, Json, MessageLink, num, Table, Time } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { ActorLink, Facts, MessageLink, num, Table, Time } from "./parts.tsx";
 import { Issues } from "./schema_form.tsx";
 
 const HOME = "/console/dead-letters";

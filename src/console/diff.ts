@@ -8,6 +8,7 @@ export interface Difference {
 }
 
 const DIFFERENCES_MAX = 500;
+const TEXT_CHARS_MAX = 1_000;
 
 /** In what two JSON values differ, place by place. */
 export function differences(before: unknown, after: unknown): Difference[] {
@@ -20,10 +21,15 @@ export function differences(before: unknown, after: unknown): Difference[] {
       for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
         visit([...path, key], valueAt(a, key), valueAt(b, key));
       }
-    } else found.push({ path: path.join("."), before, after });
+    } else found.push({ path: path.join("."), before: clip(before), after: clip(after) });
   };
   visit([], before, after);
   return found;
+}
+
+function clip(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= TEXT_CHARS_MAX) return text;
+  return `${text.slice(0, TEXT_CHARS_MAX)}… (${text.length} characters)`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -4,7 +4,8 @@ import type { LogPage } from "../runtime/log_reader.ts";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
-import { actorHref, ActorLink, Json, MessageLink, Table, Text, Time } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { actorHref, ActorLink, MessageLink, Table, Text, Time } from "./parts.tsx";
 
 const PAGE_ITEMS = 100;
 

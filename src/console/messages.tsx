@@ -3,15 +3,16 @@ import type { Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
 import type { MessageStatus } from "../core/message.ts";
 import { findMessages } from "../runtime/browse.ts";
+import type { MessageFilter } from "../store/browse.ts";
 import type { TraceNode } from "../runtime/trace.ts";
 import { pathOf } from "./api.ts";
 import { Graph } from "./graph.tsx";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
+import { Json } from "./json.tsx";
 import {
   ActorLink,
   Facts,
-  Json,
   messageHref,
   MessageLink,
   num,
@@ -23,22 +24,28 @@ import {
 } from "./parts.tsx";
 
 const PAGE_ITEMS = 100;
-const statuses = [
-  "queued",
-  "retrying",
-  "done",
-  "rejected",
-  "dead",
-] as const satisfies readonly MessageStatus[];
+/** What messages can be looked for by: how they stand, and what numbers of other pages count. */
+const choices: Readonly<Record<string, Pick<MessageFilter, "statuses" | "hasFailed">>> = {
+  waiting: { statuses: ["queued", "retrying"] },
+  queued: { statuses: ["queued"] },
+  retrying: { statuses: ["retrying"] },
+  done: { statuses: ["done"] },
+  rejected: { statuses: ["rejected"] },
+  dead: { statuses: ["dead"] },
+  failed: { hasFailed: true },
+};
+
+/** What a message does not leave by itself: its page, whose graph costs something, needs not be made again. */
+const ends: readonly string[] = ["done", "rejected", "dead"] satisfies MessageStatus[];
 
 /** Messages: what became of them, and what led to them. */
 export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
   app.get("/messages", async (c) => {
     const { id, type, actor } = c.req.query();
     if (id) return c.redirect(messageHref(id), 303);
-    const status = statuses.find((each) => each === c.req.query("status"));
+    const status = Object.keys(choices).find((each) => each === c.req.query("status"));
     const found = await findMessages(runtime, {
-      ...{ status, type: type || undefined, actor: actor || undefined, limit: PAGE_ITEMS },
+      ...{ ...choices[status ?? ""], type: type || undefined, actor: actor || undefined, limit: PAGE_ITEMS },
     });
     return await page(
       c,
@@ -46,7 +53,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
       (
         <>
           <form class="row filter" role="search">
-            <Select name="status" label="Status" value={status} options={statuses} />
+            <Select name="status" label="Status" value={status} options={Object.keys(choices)} />
             <Text name="type" label="Actor type" value={type} />
             <Text name="actor" label="Actor" value={actor} placeholder="type/key" />
             <Text name="id" label="Message id" />
@@ -90,7 +97,7 @@ export function messagePages(app: Hono<ConsoleEnv>, { runtime }: Console): void 
       { title: "Message" },
       (
         <>
-          <section id="facts" data-live>
+          <section id="facts" {...(ends.includes(status) ? {} : { "data-live": true })}>
             <Facts
               of={[
                 ["Message", <span class="name">{id}</span>],

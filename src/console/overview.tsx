@@ -1,7 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { frame, type LiveStreams } from "../http/live.ts";
-import { Alerts } from "./alert_parts.tsx";
+import { countDeadLetters } from "../runtime/browse.ts";
+import { AlertsInShort } from "./alert_parts.tsx";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
@@ -21,11 +22,11 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
   const { runtime, samples } = console;
 
   app.get("/", async (c) => {
-    const { deadLetters } = await runtime.deadLetters.list({}, { limit: runtime.limits.pageItemsMax });
-    const { length } = deadLetters;
+    const dead = await countDeadLetters(runtime);
     const now = samples.list().at(-1);
     const queues = [...queuesOf(console)].sort(([, a], [, b]) => b - a);
-    const projections = runtime.projections?.list() ?? [];
+    const followers = [...runtime.projections?.list() ?? [], ...runtime.reactors?.list() ?? []];
+    const behind = Math.max(0, ...followers.map(({ lagEvents }) => lagEvents));
     const stuck = await stuckSagas(console);
     return await page(
       c,
@@ -33,7 +34,7 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
       (
         <>
           <section id="alerts" data-live aria-label="Alerts">
-            <Alerts alerts={c.get("alerts")} />
+            <AlertsInShort alerts={c.get("alerts")} />
             {!runtime.isReady && <p class="notice failed">Commands are not taken now.</p>}
           </section>
           <section id="tiles" class="tiles" data-live aria-label="Numbers">
@@ -50,18 +51,18 @@ export function overviewPages(app: Hono<ConsoleEnv>, console: Console, live: Liv
             <Tile
               name="Waiting"
               value={String(queues.reduce((sum, [, depth]) => sum + depth, 0))}
-              href="/console/messages?status=queued"
+              href="/console/messages?status=waiting"
             />
             <Tile
               name="Most behind"
-              value={`${Math.max(0, ...projections.map(({ lagEvents }) => lagEvents))} events`}
+              value={`${behind} ${behind === 1 ? "event" : "events"}`}
               href="/console/projections"
             />
             <Tile
               name="Dead letters"
-              value={length === runtime.limits.pageItemsMax ? `${length}+` : String(length)}
+              value={String(dead)}
               href="/console/dead-letters"
-              isBad={length > 0}
+              isBad={dead > 0}
             />
             <Tile
               name="Stuck sagas"
@@ -149,5 +150,5 @@ async function stuckSagas({ runtime }: Console): Promise<number> {
 }
 
 function queueHref(type: string): string {
-  return `/console${pathOf(["messages"], { status: "queued", type })}`;
+  return `/console${pathOf(["messages"], { status: "waiting", type })}`;
 }

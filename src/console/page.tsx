@@ -4,7 +4,7 @@ import { AlertBar } from "./alert_parts.tsx";
 import { type ConsoleContext, Csrf, CsrfContext } from "./context.tsx";
 import { Keys, sections } from "./keys.tsx";
 import { type Notice, takeNotice } from "./notice.ts";
-import type { Session } from "./session.ts";
+import { type Session, signInHref } from "./session.ts";
 import { themeOf, ThemeSwitch } from "./theme.tsx";
 
 export interface PageOptions {
@@ -22,6 +22,7 @@ export async function page(c: ConsoleContext, options: PageOptions, content: Chi
   const notice = options.notice ?? takeNotice(c);
   const theme = themeOf(c);
   const { pathname, search } = new URL(c.req.url);
+  const back = c.req.method === "GET" ? pathname + search : "/console";
   const document = (
     <html lang="en" {...(theme === "system" ? {} : { "data-theme": theme })}>
       <head>
@@ -50,7 +51,7 @@ export async function page(c: ConsoleContext, options: PageOptions, content: Chi
               <Sections path={pathname} />
               <div class="who">
                 <span class="muted" title={session.who}>{session.who}</span>
-                <ThemeSwitch theme={theme} back={c.req.method === "GET" ? pathname + search : "/console"} />
+                <ThemeSwitch theme={theme} back={back} />
                 <button type="button" id="show-keys" class="quiet" hidden>
                   Keys <kbd>?</kbd>
                 </button>
@@ -63,6 +64,12 @@ export async function page(c: ConsoleContext, options: PageOptions, content: Chi
           )}
           <main id="main" tabindex={-1}>
             {session && <AlertBar alerts={c.get("alerts")} isHidden={alertPages.includes(pathname)} />}
+            {session && (
+              <p id="session-over" class="notice failed" role="alert" hidden>
+                Your session is over: this page is not kept up to date.{" "}
+                <a href={signInHref(back)}>Sign in again</a>
+              </p>
+            )}
             <h1>{options.title}</h1>
             {notice && (
               <p class={`notice ${notice.kind}`} role={notice.kind === "failed" ? "alert" : "status"}>

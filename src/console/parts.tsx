@@ -4,11 +4,6 @@ import { parseActorName } from "../core/message.ts";
 import type { EventFailure } from "../runtime/read_models.ts";
 import { pathOf } from "./api.ts";
 
-/** Of a text that is clipped on the page, what is kept for its title. */
-const TITLE_CHARS_MAX = 500;
-/** A value that is no longer is shown on one line. */
-const LINE_CHARS_MAX = 48;
-
 /** Pieces that many pages use. All text goes through JSX, which escapes it. */
 
 /** A time, in UTC; the browser adds how long ago. */
@@ -46,24 +41,6 @@ export function toneOf(status: string): string {
 
 export function Status({ of }: { of: string }) {
   return <span class={`status ${toneOf(of)}`}>{of}</span>;
-}
-
-/** @param isShort On one line, clipped where it is long; all of it is in its title. */
-export function Json(
-  { value, label, isShort = false }: { value: unknown; label: string; isShort?: boolean },
-) {
-  if (isShort) {
-    const text = JSON.stringify(value) ?? "–";
-    return <code class="clip" title={text.slice(0, TITLE_CHARS_MAX)}>{text.slice(0, TITLE_CHARS_MAX)}</code>;
-  }
-  const text = value === undefined ? "–" : JSON.stringify(value, null, 2);
-  // Line ends within texts are escaped: these are of the layout.
-  const line = text.replaceAll(/\n */g, " ");
-  return (
-    <pre class="json" tabindex={0} role="region" aria-label={label}>
-      {line.length <= LINE_CHARS_MAX ? line : text}
-    </pre>
-  );
 }
 
 /** A column whose cells are numbers, which stand below each other by their digits. */
@@ -229,5 +206,6 @@ export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
 export function milliseconds(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 120_000) return `${Number((ms / 1_000).toFixed(1))} s`;
-  return `${Math.round(ms / 60_000)} min`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }

@@ -7,7 +7,8 @@ import { Act, action } from "./action.tsx";
 import { pathOf, type Refusal } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";
 import { page } from "./page.tsx";
-import { Behind, Facts, Json, num, Status, StoppedAt, Table, Text, Time } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { Behind, Facts, num, Status, StoppedAt, Table, Text, Time } from "./parts.tsx";
 import { queryPages } from "./queries.tsx";
 import { leftOf } from "./reactors.tsx";
 

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { errorMessage, FolioError } from "../core/errors.ts";
+import { FolioError } from "../core/errors.ts";
 import { pathOf, textOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
@@ -65,7 +65,7 @@ export function queryPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
       return { result };
     } catch (error) {
       if (!FolioError.is(error, "invalid-input")) throw error;
-      return { refusal: textOf({ reason: `${errorMessage(error)}.`, issues: error.fields.issues }) };
+      return { refusal: textOf({ reason: `${error.message}.`, issues: error.fields.issues }) };
     }
   }
 }

@@ -8,8 +8,13 @@ import { Act, action } from "./action.tsx";
 import { pathOf } from "./api.ts";
 import { type Console, type ConsoleContext, type ConsoleEnv, Csrf } from "./context.tsx";
 import { page } from "./page.tsx";
-import { ActorLink, Facts, Json, MessageLink, Status, Text, Time, toneOf } from "./parts.tsx";
+import { Json } from "./json.tsx";
+import { ActorLink, Facts, MessageLink, milliseconds, Status, Text, Time, toneOf } from "./parts.tsx";
+import { type Span, type StepTimes, stepTimes } from "./saga_times.ts";
 import { type Attempt, readInput, refusedOptions, SchemaFields } from "./schema_form.tsx";
+
+/** The newest; all are in its events. */
+const STEPS_SHOWN = 200;
 
 type SignalAttempt = Attempt & { readonly signal: string };
 
@@ -27,7 +32,12 @@ export function sagaPage(app: Hono<ConsoleEnv>, console: Console): void {
     const { path, base } = of(c);
     const reason = c.get("form").reason || undefined;
     return {
-      ...{ ...base, name: "saga-cancel", done: "Cancelled" },
+      ...{ ...base, name: "saga-cancel" },
+      // One that takes back what it has done already has nothing to be cancelled.
+      done: ({ status }) =>
+        ["running", "cancelled", "compensating"].includes(String(status))
+          ? `Cancelled: ${base.target}`
+          : `${base.target} is ${status}: there was nothing to cancel`,
       ask: (api) => api("POST", path("cancel"), { reason }),
       confirm: {
         question: `Cancel ${base.target}? What it has done is undone.`,
@@ -65,6 +75,11 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Signal
   if (!saga) {
     throw new FolioError("no-events", `${name}/${id} was never started`, { actor: `${name}/${id}` });
   }
+  const times = await stepTimes(runtime, saga);
+  // Nothing comes after the end.
+  const [last] = await runtime.stream(name, id, { after: saga.version - 1, limit: 1 });
+  const endedAt = isEnd(saga.status) ? last?.at : undefined;
+  const shown = saga.steps.slice(-STEPS_SHOWN);
   const signals = [...runtime.sagas.definition(name).signals ?? []];
   return await page(
     c,
@@ -76,17 +91,27 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Signal
             of={[
               ["Status", <Status of={saga.status} />],
               ["Started", <Time at={saga.startedAt} />],
-              ["Deadline", <Time at={saga.deadlineAt} />],
-              ["Events", <a href={`/console/actors${pathOf([name, id])}`}>{saga.version}</a>],
-              ["Continued", saga.continued],
+              endedAt === undefined
+                ? ["Deadline", <Time at={saga.deadlineAt} />]
+                : ["Ended", <Time at={endedAt} />],
+              ["Steps", <a href="#steps">{saga.steps.length}</a>],
+              ["Events", <a href={`/console/actors${pathOf([name, id])}#events`}>{saga.version}</a>],
+              ...saga.continued === 0 ? [] : [["Continued as new", `${saga.continued} times`] as const],
             ]}
           />
           {saga.stopped && <p class="notice failed">{saga.stopped}</p>}
           {saga.error && <p class="notice failed">{saga.error.code}: {saga.error.message}</p>}
-          <h2>Steps</h2>
+          <h2 id="steps">Steps</h2>
+          {shown.length < saga.steps.length && <p class="muted">The newest {STEPS_SHOWN}.</p>}
           {saga.steps.length === 0 ? <p class="empty">None yet.</p> : (
             <ol class="timeline">
-              {saga.steps.map((step) => <Step step={step} attempts={saga.attempts} />)}
+              {shown.map((step) => (
+                <Step
+                  step={step}
+                  attempts={saga.attempts}
+                  times={times.get(step.name)}
+                />
+              ))}
             </ol>
           )}
         </section>
@@ -137,18 +162,25 @@ function Doing(
       })}
       <div class="row">
         {saga.status === "stuck" && <Act to={`${href}/retry`} label="Try again" kind="primary" />}
-        {saga.status !== "stopped" && <Act to={`${href}/cancel`} label="Cancel…" kind="danger" />}
+        {saga.status === "running" && <Act to={`${href}/cancel`} label="Cancel…" kind="danger" />}
       </div>
     </>
   );
 }
 
-function Step({ step, attempts }: { step: StepView; attempts: SagaStatus["attempts"] }) {
+function Step(
+  { step, attempts, times }: {
+    step: StepView;
+    attempts: SagaStatus["attempts"];
+    times: StepTimes | undefined;
+  },
+) {
   const { compensation, messageId, to } = step;
   return (
     <li class={toneOf(step.status)}>
       <div class="line">
         <strong>{step.name}</strong> <span class="muted">{step.kind}</span> <Status of={step.status} />
+        <When span={times?.step} />
         {to !== undefined && <ActorLink actor={to} />}
         {messageId !== undefined && <MessageLink id={messageId} actor={to} />}
         {messageId !== undefined && (attempts[messageId] ?? 1) > 1 && (
@@ -167,6 +199,7 @@ function Step({ step, attempts }: { step: StepView; attempts: SagaStatus["attemp
           <div class="line">
             <span>undo</span>
             <Status of={compensation.status} />
+            <When span={times?.undo} />
             <ActorLink actor={compensation.to} />
             <MessageLink id={compensation.messageId} actor={compensation.to} />
           </div>
@@ -176,6 +209,17 @@ function Step({ step, attempts }: { step: StepView; attempts: SagaStatus["attemp
         </div>
       )}
     </li>
+  );
+}
+
+/** When something began, and how long it took; what takes no time at all was there at once. */
+function When({ span: { from, to } = {} }: { span: Span | undefined }) {
+  if (from === undefined) return null;
+  return (
+    <span class="muted">
+      <Time at={from} />
+      {to !== undefined && to > from && <>, took {milliseconds(to - from)}</>}
+    </span>
   );
 }
 

@@ -27,6 +27,8 @@ const UNWATCHED_EVERY_MS = 10_000;
 
 /** Totals since the process began, and what is there now. */
 interface Totals {
+  /** By activity. */
+  readonly attempts: ReadonlyMap<string, number>;
   readonly sums: ReadonlyMap<string, number>;
   readonly maxima: ReadonlyMap<string, number>;
   readonly bounds: readonly number[];
@@ -38,6 +40,7 @@ export class Samples {
   readonly taken = new Signal();
   #samples: Sample[] = [];
   #last: { at: number; totals: Totals } | undefined;
+  #attemptRates: ReadonlyMap<string, number> = new Map();
   #viewers = 0;
   #cancel: () => void = () => {};
   #isStopped = false;
@@ -46,6 +49,11 @@ export class Samples {
 
   list(): readonly Sample[] {
     return this.#samples;
+  }
+
+  /** Attempts that ended per second in the time of the newest sample, by activity. */
+  get attemptRates(): ReadonlyMap<string, number> {
+    return this.#attemptRates;
   }
 
   start(): void {
@@ -77,6 +85,7 @@ export class Samples {
     const before = this.#last;
     this.#last = { at, totals };
     if (!before || at <= before.at) return;
+    this.#attemptRates = ratesOf(totals.attempts, before.totals.attempts, (at - before.at) / 1_000);
     this.#samples = [...this.#samples, sampleOf(at, totals, before)].slice(-SAMPLES_MAX);
     this.taken.emit();
   }
@@ -96,6 +105,7 @@ export class Samples {
 function totalsOf(readings: Iterable<MetricReading>): Totals {
   const sums = new Map<string, number>();
   const maxima = new Map<string, number>();
+  const attempts = new Map<string, number>();
   let bounds: readonly number[] = [];
   const buckets: number[] = [];
   for (const { name, labels, value } of readings) {
@@ -105,11 +115,24 @@ function totalsOf(readings: Iterable<MetricReading>): Totals {
       value.counts.forEach((count, index) => buckets[index] = (buckets[index] ?? 0) + count);
       continue;
     }
+    if (name === "folio_activity_attempts_total" && labels.activity !== undefined) {
+      attempts.set(labels.activity, (attempts.get(labels.activity) ?? 0) + value);
+    }
     const key = labels.outcome === undefined ? name : `${name} ${labels.outcome}`;
     sums.set(key, (sums.get(key) ?? 0) + value);
     maxima.set(key, Math.max(maxima.get(key) ?? 0, value));
   }
-  return { sums, maxima, bounds, buckets };
+  return { sums, maxima, attempts, bounds, buckets };
+}
+
+function ratesOf(
+  now: ReadonlyMap<string, number>,
+  before: ReadonlyMap<string, number>,
+  seconds: number,
+): ReadonlyMap<string, number> {
+  return new Map(
+    [...now].map(([name, total]) => [name, Math.max(0, total - (before.get(name) ?? 0)) / seconds]),
+  );
 }
 
 function sampleOf(at: number, totals: Totals, before: { at: number; totals: Totals }): Sample {

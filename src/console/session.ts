@@ -40,7 +40,7 @@ export class Sessions {
 
   /** Begins a session, and lets the browser keep it. */
   begin(c: Context, who: string): Session {
-    const claims = { who: who.trim().slice(0, WHO_CHARS_MAX) || "operator", until: this.now() + SESSION_MS };
+    const claims = { who: nameOf(who), until: this.now() + SESSION_MS };
     const body = Buffer.from(JSON.stringify(claims)).toString("base64url");
     const value = `${body}.${this.#sign(`session ${body}`)}`;
     this.#set(c, value, SESSION_MS / 1_000);
@@ -77,6 +77,11 @@ export class Sessions {
   }
 }
 
+/** Who somebody says to be, as it is kept. */
+export function nameOf(who: string): string {
+  return who.trim().slice(0, WHO_CHARS_MAX).toWellFormed() || "operator";
+}
+
 /** Whether a form was sent from a page of this origin, as the browser says, whatever it holds. */
 export function isOwnForm(c: Context): boolean {
   const site = c.req.header("sec-fetch-site");
@@ -90,6 +95,11 @@ export function isOwnForm(c: Context): boolean {
 /** A page of the console that a form names to go on at; the overview where it names anything else. */
 export function ownPath(path: string): string {
   return /^\/console([/?][^\\]*)?$/.test(path) ? path : "/console";
+}
+
+/** The sign-in form, and where to go on from there. */
+export function signInHref(next: string): string {
+  return `/console/sign-in?next=${encodeURIComponent(next)}`;
 }
 
 /** Whether two texts are the same, in a time that does not tell where they part. */

@@ -107,9 +107,11 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
         },
       });
     }
-    const events = await runtime.stream(type, key, { after: query.after, limit: query.limit });
+    // One more than is shown tells whether there are more.
+    const found = await runtime.stream(type, key, { after: query.after, limit: query.limit + 1 });
+    const events = found.slice(0, query.limit);
     const next = events.at(-1)?.version ?? query.after;
-    return json(200, { events: events.map(eventView), next, hasMore: events.length === query.limit });
+    return json(200, { events: events.map(eventView), next, hasMore: found.length > events.length });
   });
 }
 

@@ -30,8 +30,8 @@ export function deadLetterRoutes(app: Hono, runtime: Runtime): void {
       after: z.string().optional(),
       limit: limitParameter(limits),
     });
-    const page = await deadLetters.list(wanted, { after, limit });
-    return json(200, { deadLetters: page.deadLetters.map(deadLetterView), next: page.next });
+    const { deadLetters: letters, next } = await deadLetters.list(wanted, { after, limit });
+    return json(200, { deadLetters: letters.map(deadLetterView), next, hasMore: next !== undefined });
   });
 
   // Not as a path of its own: beside `:id`, Hono's fast router could not be used, for any request.

@@ -145,8 +145,11 @@ const deadLetterPaths = {
       parameters: parametersOf(...filter, "after", "limit"),
       responses: {
         ...ok(
-          "A page.",
-          object({ deadLetters: listOf(schemaOf("DeadLetter")), next: { type: "string" } }, ["next"]),
+          "A page; without `next` the last one.",
+          object({
+            ...{ deadLetters: listOf(schemaOf("DeadLetter")) },
+            ...{ next: { type: "string" }, hasMore: { type: "boolean" } },
+          }, ["next"]),
         ),
         ...common,
       },

@@ -123,8 +123,9 @@ export const genericSagaPaths: Record<string, object> = {
             properties: {
               sagas: { type: "array", items: { $ref: "#/components/schemas/SagaSummary" } },
               next: text,
+              hasMore: { type: "boolean" },
             },
-            required: ["sagas"],
+            required: ["sagas", "hasMore"],
           }),
         },
         ...common,

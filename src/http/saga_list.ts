@@ -21,6 +21,14 @@ export interface SagaListQuery {
   readonly limit: number;
 }
 
+/** One page of them. */
+export interface SagaList {
+  readonly sagas: SagaSummary[];
+  /** `after` of the next page; undefined on the last one. */
+  readonly next?: string;
+  readonly hasMore: boolean;
+}
+
 /** The part of a runtime that knows of sagas. */
 export interface SagaSource {
   readonly registry: Pick<Runtime["registry"], "sagas">;
@@ -35,24 +43,27 @@ export interface SagaSource {
 export async function listSagas(
   { registry, sagas }: SagaSource,
   { name, status, after, limit }: SagaListQuery,
-): Promise<{ sagas: SagaSummary[]; next?: string }> {
+): Promise<SagaList> {
   const names = name === undefined ? [...registry.sagas.keys()].sort() : [sagas.definition(name).name];
   const [, afterName = "", afterId] = /^([^/]*)\/?(.*)$/s.exec(after ?? "") ?? [];
   const found: SagaSummary[] = [];
   for (const saga of names.filter((each) => each >= afterName)) {
     let from = saga === afterName ? afterId : undefined;
     do {
+      // One more than is shown tells whether there are more.
       const page = await sagas.list(saga, {
-        limit: limit - found.length,
+        limit: limit + 1 - found.length,
         ...(status === undefined ? {} : { status }),
         ...(from === undefined || from === "" ? {} : { after: from }),
       });
       found.push(...page.sagas);
       from = page.next;
-      const last = found.at(-1);
-      // Whether there are more is known when they are asked for.
-      if (last && found.length >= limit) return { sagas: found, next: `${last.saga}/${last.id}` };
+      if (found.length > limit) {
+        const shown = found.slice(0, limit);
+        const last = shown.at(-1);
+        return { sagas: shown, ...(last ? { next: `${last.saga}/${last.id}` } : {}), hasMore: true };
+      }
     } while (from !== undefined);
   }
-  return { sagas: found };
+  return { sagas: found, hasMore: false };
 }

@@ -1,6 +1,6 @@
 import type { Limits } from "../config.ts";
 import type { Alert } from "../runtime/observation.ts";
-import type { Sight } from "./watched.ts";
+import { COUNTED_MAX, type Sight } from "./watched.ts";
 
 /** Something that a check has found. */
 export type Finding = Omit<Alert, "firstSeenAt" | "lastSeenAt" | "clearedAt">;
@@ -62,11 +62,12 @@ export class AlertChecks {
   }
 
   *#deadLetters({ deadLetters }: Sight): Iterable<Finding> {
+    const total = deadLetters.reduce((sum, { count }) => sum + count, 0);
+    const more = total < COUNTED_MAX ? "" : " or more";
     for (const { type, command, count } of deadLetters) {
+      const messages = `${count}${more} ${count === 1 ? "message" : "messages"}`;
       yield finding("dead-letters", { type, command }, count, 0, {
-        message: `${count} ${
-          count === 1 ? "message" : "messages"
-        } for ${type}/${command} used up all attempts`,
+        message: `${messages} for ${type}/${command} used up all attempts`,
         whatToDo:
           `Look at GET /dead-letters?type=${type}&command=${command}, mend the cause, and redrive or ` +
           "discard them.",

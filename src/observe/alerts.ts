@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { errorMessage } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Alert, AlertMonitor } from "../runtime/observation.ts";
 import { AlertChecks, type AlertLimits } from "./alert_checks.ts";
@@ -8,6 +9,9 @@ import type { Sight } from "./watched.ts";
 const CLEARED_MAX = 100;
 /** Alerts at once; a check that finds more names the first. */
 const FIRING_MAX = 1_000;
+
+/** Until the first look: what follows the log has caught up by then, where little was left. */
+const FIRST_MS = 2_000;
 
 /** What alerts need. */
 export interface AlertsOptions {
@@ -48,12 +52,11 @@ export class Alerts implements AlertMonitor {
     return this.#cleared;
   }
 
+  /** Looks soon, as what was wrong before a restart mostly still is, and then every now and then. */
   start(): void {
-    this.#cancel = this.options.clock.after(this.options.limits.alertEveryMs, () => {
-      this.#run = this.runOnce().then(() => {
-        if (!this.#isStopped) this.start();
-      });
-    });
+    const { alertEveryMs } = this.options.limits;
+    const firstMs = Math.min(FIRST_MS, alertEveryMs / 2);
+    this.#plan(firstMs, alertEveryMs - firstMs);
   }
 
   async stop(): Promise<void> {
@@ -75,6 +78,16 @@ export class Alerts implements AlertMonitor {
       if (!before) this.#begin(alert);
     }
     for (const [key, alert] of this.#firing) if (!keys.has(key)) this.#clear(key, alert, sight.at);
+  }
+
+  #plan(afterMs: number, thenMs: number): void {
+    this.#cancel = this.options.clock.after(afterMs, () => {
+      this.#run = this.runOnce().catch((error) => {
+        this.options.log("error", "Alerts could not be looked for", { error: errorMessage(error) });
+      }).then(() => {
+        if (!this.#isStopped) this.#plan(thenMs, this.options.limits.alertEveryMs);
+      });
+    });
   }
 
   #begin(alert: Alert): void {

@@ -75,7 +75,7 @@ export interface Sight {
 }
 
 /** Dead letters and saga instances counted, at the most: beyond it, the exact number helps nobody. */
-const COUNTED_MAX = 10_000;
+export const COUNTED_MAX = 10_000;
 /** Instances of sagas are not counted more often: each count looks at all of them. */
 const SAGAS_EVERY_MS = 10_000;
 /** Looks remembered, to tell how old what has not been seen is. */

@@ -34,20 +34,17 @@ export class DeadLetters {
         name: "after",
       });
     }
-    const deadLetters: MessageRecord[] = [];
+    const found: MessageRecord[] = [];
     for (const shard of this.shards.slice(Number(shardText))) {
       const after = shard.number === Number(shardText) ? Number(seqText) : 0;
-      const limit = page.limit - deadLetters.length;
-      deadLetters.push(
-        ...await readDeadLetters(shard.store.database, shard.number, { ...filter, after, limit }),
-      );
-      if (deadLetters.length === page.limit) break;
+      // One more than is shown tells whether there are more.
+      const limit = page.limit + 1 - found.length;
+      found.push(...await readDeadLetters(shard.store.database, shard.number, { ...filter, after, limit }));
+      if (found.length > page.limit) break;
     }
+    const deadLetters = found.slice(0, page.limit);
     const last = deadLetters.at(-1);
-    return {
-      deadLetters,
-      next: last && deadLetters.length === page.limit ? `${last.shard}.${last.seq}` : undefined,
-    };
+    return { deadLetters, next: last && found.length > page.limit ? `${last.shard}.${last.seq}` : undefined };
   }
 
   /** @throws {FolioError} `unknown-message`, `ambiguous-message`. */

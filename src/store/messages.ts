@@ -253,23 +253,26 @@ export interface DeadLetterFilter {
   readonly error?: string | undefined;
 }
 
+/** Dead letters that nobody has dealt with, behind ?1; ?2 to ?5 are `deadArguments`. */
+export const whereDead = `status = 'dead' AND handled_at IS NULL AND seq > ?1
+      AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
+      AND (?3 IS NULL OR actor = ?3)
+      AND (?4 IS NULL OR command = ?4)
+      AND (?5 IS NULL OR instr(failures ->> '$[#-1].error', ?5) > 0)`;
+
+export function deadArguments({ type, actor, command, error }: DeadLetterFilter): (string | null)[] {
+  return [type ?? null, actor ?? null, command ?? null, error ?? null];
+}
+
 /** Dead letters that nobody has dealt with, in order of admission. */
 export function readDeadLetters(
   database: Database,
   shard: number,
   page: DeadLetterFilter & { after: number; limit: number },
 ): Promise<MessageRecord[]> {
-  return readMessagesWhere(
-    database,
-    shard,
-    `status = 'dead' AND handled_at IS NULL AND seq > ?1
-      AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
-      AND (?3 IS NULL OR actor = ?3)
-      AND (?4 IS NULL OR command = ?4)
-      AND (?5 IS NULL OR instr(failures ->> '$[#-1].error', ?5) > 0)
-      ORDER BY seq LIMIT ?6`,
-    [page.after, page.type ?? null, page.actor ?? null, page.command ?? null, page.error ?? null, page.limit],
-  );
+  return readMessagesWhere(database, shard, `${whereDead} ORDER BY seq LIMIT ?6`, [
+    ...[page.after, ...deadArguments(page), page.limit],
+  ]);
 }
 
 /** How many dead letters there are of one command of one actor type. */

@@ -344,4 +344,25 @@ describe.skipIf(lacksChromium)("in a browser", () => {
     await warns("That is not the token");
     refused(401);
   });
+
+  // Would catch a page that goes on looking live, and what is typed in lost to a redirect.
+  test("a page whose session is over says so, keeps what is typed in, and leads back to itself", async () => {
+    await page.getByLabel("Your name").fill("Ada");
+    await page.getByLabel("Token").fill(TOKEN);
+    await press("Sign in");
+    await go("/events?type=Deposited");
+    await isLive();
+    await page.getByLabel("Event type").fill("Withdr");
+    await page.context().clearCookies();
+    await visitor.served.clock.advance(10_000);
+    await page.getByRole("alert").getByText("Your session is over").waitFor();
+    expect(await page.getByLabel("Event type").inputValue()).toBe("Withdr");
+    expect(await page.locator("#live").getAttribute("class")).toContain("off");
+    await page.getByRole("link", { name: "Sign in again" }).click();
+    await page.getByLabel("Your name").fill("Ada");
+    await page.getByLabel("Token").fill(TOKEN);
+    await press("Sign in");
+    await page.getByRole("heading", { name: "Events" }).waitFor();
+    expect(page.url()).toBe(`${origin}/console/events?type=Deposited`);
+  });
 });

@@ -1,9 +1,11 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { activity, actor, command, projection, query } from "../../src/mod.ts";
 import { lacksChromium } from "../support/debian.ts";
 import { listen, openBrowser, openPage, seriousFaults, signIn } from "./browser.ts";
 import { demo } from "./demo.ts";
-import { shared } from "./support.ts";
+import { shared, TOKEN, visit } from "./support.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -28,12 +30,54 @@ const seen = shared(async (onEnd) => {
 });
 
 const visitedBy = shared(async (onEnd) => {
-  const { origin, now } = await seen();
+  const { visitor, origin, now } = await seen();
   const watched = await openPage(browser, { origin, now });
   onEnd(() => watched.page.context().close());
   await signIn(watched.page, origin);
+  // What signing in has recorded is seen by all that follows the log.
+  await visitor.served.clock.advance(100);
   return watched;
 });
+
+/** An activity whose circuit opens, and a projection that stops: what both say of it is long. */
+const pay = activity("pay", {
+  ...{ input: z.object({ n: z.int() }), output: z.object({}), timeout: "5s" },
+  circuitBreaker: { failuresMax: 2, halfOpenAfter: "10m" },
+  rateLimit: { limit: 1_000, per: "1s" },
+  run: () => Promise.reject(new Error("cannot reach pay.example.com: connection refused, for now")),
+});
+const asker = actor("asker", {
+  initialState: () => ({ asked: 0 }),
+  events: { Asked: z.object({ n: z.int() }) },
+  evolve: { Asked: ({ asked }) => ({ asked: asked + 1 }) },
+  commands: {
+    ask: command(z.object({ n: z.int() }), (turn, { n }) => {
+      turn.emit("Asked", { n });
+      turn.perform(pay, { n }, {});
+    }),
+  },
+});
+const asked = projection("asked", {
+  version: 1,
+  from: [asker],
+  tables: ["CREATE TABLE asked (n INTEGER PRIMARY KEY)"],
+  on: {
+    "asker/Asked": () => {
+      throw new Error("cannot read this event, which is not as it should be in any way");
+    },
+  },
+  queries: { all: query(z.object({}), z.object({ n: z.int() }), () => ["SELECT n FROM asked"]) },
+});
+const troubled = [pay, asker, asked];
+
+/** Run in the page: cells that something in them reaches out of, and tables wider than there is room for. */
+const outside = `[...document.querySelectorAll("td *")].filter((each) => {
+  const cell = each.closest("td").getBoundingClientRect();
+  const { left, right } = each.getBoundingClientRect();
+  return left < cell.left - 1 || right > cell.right + 1;
+}).map((each) => each.outerHTML).concat(
+  [...document.querySelectorAll(".scroll")].filter((each) => each.scrollWidth > each.clientWidth + 1)
+    .map((each) => each.getAttribute("aria-label") + " is " + each.scrollWidth + " px wide"))`;
 
 const pages = [
   ["sign-in", "/console/sign-in"],
@@ -89,6 +133,35 @@ test.skipIf(lacksChromium).each(pages)(
     expect(offences.splice(0)).toEqual(name === "not-found" ? [expect.stringContaining("404")] : []);
   },
   60_000,
+);
+
+// Would catch errors that lie over what is beside them, as those of rows that all is well with never do.
+test.skipIf(lacksChromium)(
+  "what has gone wrong is said within its own cell, and its table fits",
+  async () => {
+    const visitor = await visit({ modules: troubled });
+    const origin = listen(visitor, onTestFinished);
+    const { clock } = visitor.served;
+    for (const n of [1, 2, 3]) {
+      await visitor.served.post(`/actors/asker/a/ask`, { n }, { authorization: `Bearer ${TOKEN}` });
+    }
+    await clock.advance(20_000);
+    const { page, offences } = await openPage(browser, { origin, now: clock.now() });
+    onTestFinished(() => page.context().close());
+    await signIn(page, origin);
+    for (const [path, says] of [["activities", "cannot reach pay"], ["projections", "cannot read this"]]) {
+      await page.goto(`${origin}/console/${path}`);
+      for (const width of [1_000, 390]) {
+        await page.setViewportSize({ width, height: 900 });
+        const error = page.getByRole("main").locator("td").getByText(says ?? "").first();
+        await error.waitFor();
+        expect(await page.evaluate<string[]>(outside), `${path} at ${width} px`).toEqual([]);
+        expect(await seriousFaults(page)).toEqual([]);
+        if (screenshots) await page.screenshot({ path: `${screenshots}/trouble-${path}-${width}.png` });
+      }
+    }
+    expect(offences).toEqual([]);
+  },
 );
 
 // Would catch checks that look at nothing, and so find nothing.

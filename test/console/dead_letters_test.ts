@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { messageHref } from "../../src/console/parts.tsx";
-import { formsOf, textOf, TOKEN, visit, type Visitor } from "./support.ts";
+import { actsOf, formsOf, textOf, TOKEN, visit, type Visitor } from "./support.ts";
 
 const hostile = `<script>alert("1")</script>'&`;
 
@@ -92,8 +92,10 @@ test("those of one error are discarded at once, after a question that counts the
   expect(done.html).toContain("Discarded: 3");
   const left = await visitor.served.runtime.deadLetters.list({}, { limit: 10 });
   expect(left.deadLetters.map(({ id }) => id)).toEqual(["m-4"]);
-  const events = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
-  expect(events.map(({ payload }) => payload)).toMatchObject([{ who: "Ada", action: "discard-all" }]);
+  expect(await actsOf(visitor)).toMatchObject([
+    { who: "Ada", action: "sign-in" },
+    { who: "Ada", action: "discard-all" },
+  ]);
 });
 
 test("more than are discarded at a time are all discarded, and those of a filter only", async () => {
@@ -114,6 +116,62 @@ test("more than are discarded at a time are all discarded, and those of a filter
   expect(left.deadLetters.map(({ id }) => id)).toEqual(["m-1"]);
 });
 
+test("a page that stays open has the groups as they are: at once when their number changes, else within 31 s", async () => {
+  const visitor = await visit({ attemptsMax: 1 });
+  const { runtime, clock } = visitor.served;
+  await fail(visitor, "a", "m-1");
+  const errorsIn = ({ html }: { html: string }) =>
+    [...html.matchAll(/Error: (\w) failed, as planned<\/a>/g)].map(([, a]) => a);
+  const refreshed = async () => errorsIn(await visitor.get("/console/dead-letters", { "x-folio-live": "1" }));
+  expect(await refreshed()).toEqual(["a"]);
+  await fail(visitor, "b", "m-2");
+  expect(await refreshed()).toEqual(["a", "b"]);
+  // As many as before, but another one.
+  const replace = async (id: string, label: string) => {
+    visitor.served.faults.failures.set(label, 1);
+    await runtime.deadLetters.discard(id);
+    await runtime.send({ type: "worker", key: label, command: "work", input: { label } });
+    await clock.advance(100);
+  };
+  await replace("m-1", "c");
+  expect(await refreshed()).toEqual(["a", "b"]);
+  await clock.advance(30_000);
+  expect(await refreshed()).toEqual(["b", "c"]);
+  await replace("m-2", "d");
+  // Who loads the page has what is there now.
+  expect(errorsIn(await visitor.get("/console/dead-letters"))).toEqual(["c", "d"]);
+});
+
+// Would catch numbers that are those of one page of the list.
+test.each([1, 2])(
+  "thousands are counted exactly, wherever they are counted, with %i shards",
+  async (shards) => {
+    const visitor = await visit({ attemptsMax: 1, shards });
+    const { served } = visitor;
+    for (const label of ["a", "b"]) served.faults.failures.set(label, 10_000);
+    const send = (n: number) =>
+      served.runtime.send({
+        ...{ type: "worker", key: `k-${n}`, command: "work" },
+        input: { label: n % 3 === 0 ? "a" : "b" },
+      });
+    for (let n = 0; n < 1_200; n += 300) {
+      await Promise.all(
+        Array.from({ length: 300 }, (_, m) => send(n + m)),
+      );
+    }
+    await served.clock.advance(600_000);
+    const overview = await visitor.get("/console");
+    expect(overview.html).toMatch(/href="\/console\/dead-letters">.{0,40}Dead letters.{0,20}<strong>1200</);
+    const all = await visitor.get("/console/dead-letters");
+    expect(all.html).toContain("1200 in all");
+    for (const count of [800, 400]) expect(all.html).toContain(`>${count}</a>`);
+    const some = await visitor.get("/console/dead-letters?error=a+failed");
+    expect(some.html).toContain("400 in all");
+    const asked = await visitor.submit(some, "/console/dead-letters/discard");
+    expect(asked.html).toContain("Discard 400 dead letters");
+  },
+);
+
 test("what was done is in the log, with who did it", async () => {
   const visitor = await visit({ attemptsMax: 1 });
   await fail(visitor, "a", "m-1");
@@ -125,6 +183,7 @@ test("what was done is in the log, with who did it", async () => {
   await visitor.served.clock.advance(1_000);
   const events = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
   expect(events.map(({ type, payload }) => [type, payload])).toEqual([
+    ["Acted", { who: "Ada", action: "sign-in", target: "the console", isDone: true }],
     ["Acted", { who: "Ada", action: "discard", target: "message m-1 of worker/a", isDone: true }],
   ]);
 });

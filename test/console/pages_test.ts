@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { AlertsInShort } from "../../src/console/alert_parts.tsx";
 import { demo } from "./demo.ts";
 import { shared, textOf, TOKEN, visit } from "./support.ts";
 
@@ -15,6 +16,32 @@ test("the overview says how it goes: alerts on top, and numbers that lead to wha
   expect(samples.length).toBeGreaterThan(20);
   expect(samples.at(-1)).toMatchObject({ dead: 3, queued: 0, failed: 0, rejected: 0 });
   expect(samples.at(-1).done).toBeCloseTo(3.5, 0);
+});
+
+test("two alerts are told whole on the overview, more of them in a line each, and of many the first", () => {
+  const short = (count: number) =>
+    String(AlertsInShort({
+      alerts: Array.from({ length: count }, (_, n) => ({
+        ...{
+          name: "saga-stuck",
+          labels: { saga: `s-${n}` },
+          value: 1,
+          limit: 0,
+          firstSeenAt: 0,
+          lastSeenAt: 0,
+        },
+        ...{ message: `alert ${n}`, whatToDo: "Mend it." },
+      })),
+    }));
+  const linesIn = (html: string) => html.match(/<li>/g)?.length ?? 0;
+  expect(short(2).match(/Mend it\./g)).toHaveLength(2);
+  expect(short(3)).not.toContain("Mend it.");
+  expect(linesIn(short(3))).toBe(3);
+  expect(short(3)).toContain('href="/console/sagas?status=stuck&amp;name=s-2"');
+  expect(short(3)).toContain('<a href="/console/alerts">What to do</a>');
+  expect(linesIn(short(8))).toBe(8);
+  expect(linesIn(short(9))).toBe(8);
+  expect(short(9)).toContain("All 9, and what to do");
 });
 
 test("samples come live as they are taken", async () => {
@@ -41,6 +68,59 @@ test("an actor shows its state, its past, and in what two versions differ", asyn
   expect(past).toContain("- balance 0");
   expect(past).toContain("+ balance 750");
   expect(past).not.toContain("Withdrawn");
+});
+
+test("what waits is what the number says: retried, and queued behind it; what failed once is found by that", async () => {
+  const visitor = await visit();
+  const { served } = visitor;
+  served.faults.failures.set("x", 1_000);
+  for (const [id, label] of [["m-1", "x"], ["m-2", "y"]]) {
+    await served.post("/actors/worker/w/work", { label }, {
+      ...{ "authorization": `Bearer ${TOKEN}`, "prefer": "respond-async", "idempotency-key": id ?? "" },
+    });
+  }
+  await served.clock.advance(100);
+  const overview = await visitor.get("/console");
+  expect(overview.html).toMatch(
+    /href="\/console\/messages\?status=waiting"><span class="muted">Waiting<\/span><strong>2</,
+  );
+  const idsOf = async (query: string) =>
+    [...(await visitor.get(`/console/messages?${query}`)).html.matchAll(/title="(m-\d)"/g)].map(([, id]) =>
+      id
+    );
+  expect(await idsOf("status=waiting&type=worker")).toEqual(["m-2", "m-1"]);
+  expect(await idsOf("status=retrying")).toEqual(["m-1"]);
+  expect(await idsOf("status=queued")).toEqual(["m-2"]);
+  // What it will become is shown as it becomes it; what it is for good is not asked for again.
+  const isLive = async () =>
+    (await visitor.get("/console/messages/m-2")).html.includes('id="facts" data-live');
+  expect(await isLive()).toBe(true);
+  expect(await idsOf("status=failed")).toEqual(["m-1"]);
+  served.faults.failures.clear();
+  await served.clock.advance(600_000);
+  expect(await idsOf("status=waiting")).toEqual([]);
+  expect(await isLive()).toBe(false);
+  expect(await idsOf("status=failed")).toEqual(["m-1"]);
+  expect(await idsOf("status=done")).toEqual(["m-2", "m-1"]);
+});
+
+test("a state of a million characters is shown by its beginning, and is whole elsewhere", async () => {
+  const visitor = await visit();
+  const label = "x".repeat(900_000);
+  const { runtime } = visitor.served;
+  await visitor.served.post("/actors/worker/big/work", { label }, { authorization: `Bearer ${TOKEN}` });
+  const { status, html } = await visitor.get("/console/actors/worker/big");
+  expect(status).toBe(200);
+  expect(html.length).toBeLessThan(100_000);
+  const { state } = await runtime.state("worker", "big");
+  const href = "/console/actors/worker/big/state?version=1";
+  expect(JSON.stringify(state)).toContain(label);
+  expect(html).toContain(`<a href="${href}">all of it</a>`);
+  const whole = await visitor.get(href);
+  expect(whole.headers.get("content-type")).toContain("application/json");
+  expect(JSON.parse(whole.html)).toEqual(state);
+  // What is short is whole on its page.
+  expect((await visitor.get("/console/actors/console-audit/console")).html).not.toContain("all of it");
 });
 
 test("a command is sent by its form, and what its schema refuses is said beside what was typed", async () => {

@@ -35,6 +35,13 @@ test("a saga that is stuck is tried again", async () => {
   );
   faults.failures.clear();
   const to = "/console/sagas/fragile/x";
+  // It takes back already what it has done: to cancel it would change nothing.
+  const stuck = await visitor.get(to);
+  expect(stuck.html).not.toContain("Cancel…");
+  const asked = await visitor.post(`${to}/cancel`, { csrf: await visitor.csrf(), confirmed: "yes" });
+  expect((await visitor.get(asked.headers.get("location") ?? "")).html).toContain(
+    "fragile/x is stuck: there was nothing to cancel",
+  );
   const again = await visitor.submit(await visitor.get(to), `${to}/retry`);
   expect(again.html).toContain("Tried again: fragile/x");
   await clock.advance(10_000);
@@ -52,4 +59,22 @@ test("an instance that was started with another input, and an id that is none, a
   expect(taken.html).toContain('value="9z"');
   expect((await start({ ...input, id: ".." })).status).toBe(422);
   expect((await start(input)).html).toMatch(/Started: booking\/[0-9a-z]{20}/);
+});
+
+test("each step says when it began and how long it took, and so does what undid it", async () => {
+  const visitor = await demo();
+  const { clock, runtime } = visitor.served;
+  await clock.advance(3 * 3_600_000);
+  await runtime.sagas.signal("follow-up", "f-1", "replied", { text: "yes" });
+  await clock.advance(1_000);
+  const { html } = await visitor.get("/console/sagas/follow-up/f-1");
+  const events = await runtime.stream("follow-up", "f-1", { after: 0, limit: 100 });
+  const begun = events.filter(({ type }) => type === "StepStarted");
+  expect(begun.length).toBeGreaterThan(1);
+  for (const { at } of begun) expect(html).toContain(`<time datetime="${new Date(at).toISOString()}"`);
+  expect(html).toContain("took 3 h");
+  const ended = new Date(events.at(-1)?.at ?? 0).toISOString();
+  expect(html).toContain(`<dt>Ended</dt><dd><time datetime="${ended}"`);
+  const failed = await visitor.get("/console/sagas/booking/b-2");
+  expect(failed.html).toMatch(/undo<\/span><span class="status good">done<\/span><span class="muted"><time /);
 });

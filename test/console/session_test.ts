@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createConsole } from "../../src/mod.ts";
 import { serve } from "../http/support.ts";
-import { TOKEN, visit } from "./support.ts";
+import { actsOf, TOKEN, visit } from "./support.ts";
 
 test("nothing is shown to whoever has not signed in, and the way leads to the form", async () => {
   const visitor = await visit({ signsIn: false });
@@ -18,6 +18,8 @@ test("nothing is shown to whoever has not signed in, and the way leads to the fo
     expect(page.status, path).toBe(303);
     expect(page.headers.get("location")).toBe(`/console/sign-in?next=${encodeURIComponent(path)}`);
   }
+  const asked = await visitor.get("/console/messages?status=dead");
+  expect(asked.headers.get("location")).toBe("/console/sign-in?next=%2Fconsole%2Fmessages%3Fstatus%3Ddead");
   expect((await visitor.get("/console/sign-in")).html).toContain('name="token"');
   expect((await visitor.get("/console/assets/base.css")).status).toBe(200);
 });
@@ -27,6 +29,8 @@ test("the token opens it, by a cookie that scripts and other sites do not get", 
   const refused = await visitor.post("/console/sign-in", { who: "Ada", token: "another", next: "/console" });
   expect(refused.status).toBe(401);
   expect(refused.headers.get("set-cookie")).toBeNull();
+  expect(refused.html).toContain('value="Ada"');
+  expect(refused.html).not.toContain("another");
   const opened = await visitor.post("/console/sign-in", {
     who: "Ada",
     token: TOKEN,
@@ -106,4 +110,87 @@ test("without a token only this machine's own browser gets in, and forms are sti
   expect((await app.request("http://evil.example/console")).status).toBe(403);
   const form = { method: "POST", headers: { "sec-fetch-site": "same-origin" }, body: new URLSearchParams() };
   expect((await app.request("http://localhost/console/dead-letters/redrive", form)).status).toBe(403);
+});
+
+test("who signs in, is refused, and signs out is recorded, under the name that was given", async () => {
+  const visitor = await visit({ signsIn: false });
+  await visitor.post("/console/sign-in", { who: " Eve ", token: "another", next: "" });
+  await visitor.signIn("Ada");
+  await visitor.submit(await visitor.get("/console"), "/console/sign-out");
+  expect(await actsOf(visitor)).toEqual([
+    { who: "Eve", action: "sign-in", target: "the console", isDone: false },
+    { who: "Ada", action: "sign-in", target: "the console", isDone: true },
+    { who: "Ada", action: "sign-out", target: "the console", isDone: true },
+  ]);
+});
+
+// Would catch that whoever has no token can fill the disk.
+test("of many wrong tokens ten are recorded within ten minutes, and later how many more there were", async () => {
+  const visitor = await visit({ signsIn: false });
+  const guess = async (times: number) => {
+    for (let n = 0; n < times; n++) {
+      const refused = await visitor.post("/console/sign-in", { who: "Eve", token: `guess-${n}`, next: "" });
+      expect(refused.status).toBe(401);
+    }
+  };
+  const recorded = async () => (await actsOf(visitor)).map(({ target }) => target);
+  await guess(10);
+  expect(await recorded()).toHaveLength(10);
+  await guess(25);
+  expect(await recorded()).toHaveLength(10);
+  await visitor.served.clock.advance(10 * 60_000 - 1);
+  await guess(1);
+  expect(await recorded()).toHaveLength(10);
+  await visitor.served.clock.advance(1);
+  await guess(2);
+  expect((await recorded()).slice(10)).toEqual([
+    "the console, after 26 more that are not listed",
+    "the console",
+  ]);
+  // Who has the token is not kept out by who has not.
+  await visitor.signIn("Ada");
+  expect((await actsOf(visitor)).at(-1)).toMatchObject({ who: "Ada", isDone: true });
+});
+
+test("a form whose session is over does nothing, gives back what was typed in, and leads to the page again", async () => {
+  const visitor = await visit();
+  const page = await visitor.get("/console/actors/account/alice");
+  const csrf = await visitor.csrf();
+  await visitor.served.clock.advance(12 * 3_600_000);
+  const answer = await visitor.post("/console/actors/account/alice/open", { csrf, "in:owner": "<Alice>" }, {
+    "sec-fetch-site": "same-origin",
+    "referer": "http://localhost/console/actors/account/alice?version=1",
+  });
+  expect(page.status).toBe(200);
+  expect(answer.status).toBe(401);
+  expect(answer.html).toContain("&lt;Alice&gt;");
+  expect(answer.html).not.toContain(csrf);
+  const next = encodeURIComponent("/console/actors/account/alice?version=1");
+  expect(answer.html).toContain(`href="/console/sign-in?next=${next}"`);
+  expect((await visitor.served.runtime.state("account", "alice")).version).toBe(0);
+  // A page of elsewhere leads nowhere.
+  const elsewhere = await visitor.post("/console/actors/account/alice/open", {}, {
+    "sec-fetch-site": "same-origin",
+    "referer": "https://evil.example/phish",
+  });
+  expect(elsewhere.html).toContain('href="/console/sign-in?next=%2Fconsole"');
+});
+
+test("scripts and styles are sent once: who has them is told that they are the same", async () => {
+  const visitor = await visit({ signsIn: false });
+  const first = await visitor.get("/console/assets/charts.js");
+  const etag = first.headers.get("etag") ?? "";
+  expect(etag).not.toBe("");
+  expect(first.headers.get("cache-control")).toBe("no-cache");
+  const again = await visitor.get("/console/assets/charts.js", { "if-none-match": etag });
+  expect(again.status).toBe(304);
+  expect(again.html).toBe("");
+  expect((await visitor.get("/console/assets/keys.js", { "if-none-match": etag })).status).toBe(200);
+});
+
+test("the address with a slash behind it is the same console", async () => {
+  const visitor = await visit();
+  const { status, headers } = await visitor.get("/console/");
+  expect([status, headers.get("location")]).toEqual([303, "/console"]);
+  expect((await visitor.get("/console/nowhere/")).status).toBe(404);
 });

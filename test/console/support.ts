@@ -1,6 +1,7 @@
 import { afterAll, onTestFinished } from "vitest";
 import type { Hono } from "hono";
 import { createConsole } from "../../src/mod.ts";
+import type { Act } from "../../src/core/audit.ts";
 import type { ConsoleEnv } from "../../src/console/context.tsx";
 import { serve, type Served, type ServeOptions } from "../http/support.ts";
 
@@ -123,4 +124,10 @@ export function textOf(html: string): string {
     ">",
   )
     .replaceAll("&amp;", "&");
+}
+
+/** What the audit has recorded, the oldest first. */
+export async function actsOf({ served: { runtime } }: Visitor): Promise<Act[]> {
+  const events = await runtime.stream("console-audit", "console", { after: 0, limit: 1_000 });
+  return events.map(({ payload }) => payload as Act);
 }

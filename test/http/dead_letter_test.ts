@@ -92,8 +92,12 @@ test.each([1, 4])("listed in pages and by filter, %i shards", async (shards) => 
     const page: Answer = await server.get(`/dead-letters?limit=2&after=${after}`);
     seen.push(...idsOf(page));
     after = page.body.next;
+    expect(page.body.hasMore).toBe(after !== undefined);
   }
   expect(seen.sort()).toEqual(ids);
+  // A page that is full, and the last one.
+  expect((await server.get("/dead-letters?limit=5")).body).toMatchObject({ hasMore: false });
+  expect((await server.get("/dead-letters?limit=4")).body).toMatchObject({ hasMore: true });
   const filtered = async (query: string) => idsOf(await server.get(`/dead-letters?${query}`)).sort();
   expect(await filtered("type=worker")).toEqual(ids);
   expect(await filtered("type=work")).toEqual([]);

@@ -100,6 +100,8 @@ test("an actor's events come in pages", async () => {
   const second = (await server.get(`/actors/counter/c/events?after=${first.next}&limit=2`)).body;
   expect(second.events.map((event: { version: number }) => event.version)).toEqual([3]);
   expect(second).toMatchObject({ next: 3, hasMore: false });
+  // A page that is full, and the last one.
+  expect((await server.get("/actors/counter/c/events?limit=3")).body).toMatchObject({ hasMore: false });
   expect((await server.get("/actors/counter/nobody/events")).body).toEqual({
     events: [],
     next: 0,

@@ -171,10 +171,15 @@ test("a list has instances of all sagas, by name and status, in pages", async ()
   for (let pages = 0; pages < 10; pages++) {
     const { body } = await served.get(path);
     seen.push(...body.sagas.map(({ id }: { id: string }) => id));
+    expect(body.hasMore).toBe(body.next !== undefined);
     if (body.next === undefined) break;
+    expect(body.sagas).toHaveLength(1);
     path = `/sagas?limit=1&after=${encodeURIComponent(body.next)}`;
   }
   expect(seen).toEqual(["f1", "t1", "t2", "t3"]);
+  // A page that is full, and the last one.
+  expect((await served.get("/sagas?limit=4")).body).toMatchObject({ hasMore: false });
+  expect((await served.get("/sagas?limit=3")).body).toMatchObject({ hasMore: true, next: "transfer/t2" });
 });
 
 describe("what is wrong is said", () => {

@@ -6,12 +6,15 @@ import { Alerts } from "../../src/observe/alerts.ts";
 import { Lookout } from "../../src/observe/watched.ts";
 import type { Alert } from "../../src/runtime/observation.ts";
 import { projection } from "../../src/mod.ts";
+import { VirtualClock } from "../../src/testing/virtual_clock.ts";
 import { serve } from "../http/support.ts";
 import { ledger } from "../support/actors.ts";
 import { readMetrics } from "./support.ts";
 import { FakeRuntime } from "./watched_fake.ts";
 
 const EVERY_MS = defaultLimits.alertEveryMs;
+/** Until the first look. */
+const FIRST_MS = 2_000;
 const seen = new Set<string>();
 
 function watchFake() {
@@ -58,7 +61,7 @@ test("a dead letter fires until it is dealt with: in the list, in metrics, in th
     message: "1 message for worker/work used up all attempts",
     whatToDo: expect.stringContaining("/dead-letters?type=worker&command=work"),
   });
-  expect(Date.parse(alert.lastSeenAt) - Date.parse(alert.firstSeenAt)).toBe(EVERY_MS);
+  expect(Date.parse(alert.lastSeenAt) - Date.parse(alert.firstSeenAt)).toBe(2 * EVERY_MS - FIRST_MS);
   expect((await readMetrics(served)).get('folio_alerts{alert="dead-letters"}')).toBe(1);
   expect(served.logged.filter((line) => line.includes("used up all attempts"))).toEqual([
     expect.stringMatching(/^error /),
@@ -70,6 +73,56 @@ test("a dead letter fires until it is dealt with: in the list, in metrics, in th
   expect(alerts).toEqual([]);
   expect(cleared).toMatchObject([{ name: "dead-letters", clearedAt: expect.any(String) }]);
   expect((await readMetrics(served)).get('folio_alerts{alert="dead-letters"}')).toBeUndefined();
+});
+
+// Would catch a console that says for a quarter of a minute after each restart that all is well.
+test("what is wrong when it starts is told two seconds after it, and looked for in its usual turn from then on", async () => {
+  const { runtime, clock, alerts, logged } = watchFake();
+  runtime.deadLetters.push(["account", "open", 3]);
+  await clock.advance(FIRST_MS - 1);
+  expect(firing(alerts)).toEqual([]);
+  await clock.advance(1);
+  expect(firing(alerts)).toEqual(["dead-letters account open"]);
+  runtime.deadLetters.pop();
+  await clock.advance(EVERY_MS - FIRST_MS - 1);
+  expect(firing(alerts)).toHaveLength(1);
+  await clock.advance(1);
+  expect(firing(alerts)).toEqual([]);
+  expect(logged).toEqual(["error 3 messages for account/open used up all attempts", "info Alert is over"]);
+});
+
+test("as many dead letters as are counted at the most are said to be that or more", async () => {
+  const { runtime, clock, alerts } = watchFake();
+  runtime.deadLetters.push(["account", "open", 9_000], ["account", "close", 999]);
+  await clock.advance(EVERY_MS);
+  expect(alerts.list().map(({ message }) => message)).toEqual([
+    "9000 messages for account/open used up all attempts",
+    "999 messages for account/close used up all attempts",
+  ]);
+  runtime.deadLetters.push(["seat", "reserve", 1]);
+  await clock.advance(EVERY_MS);
+  expect(alerts.list().map(({ message }) => message)).toEqual([
+    "9000 or more messages for account/open used up all attempts",
+    "999 or more messages for account/close used up all attempts",
+    "1 or more message for seat/reserve used up all attempts",
+  ]);
+});
+
+test("a look that fails is logged, and the next one is taken all the same", async () => {
+  const clock = new VirtualClock();
+  const logged: string[] = [];
+  let looks = 0;
+  const alerts = new Alerts({
+    clock,
+    limits: defaultLimits,
+    log: (level, message) => void logged.push(`${level} ${message}`),
+    look: () => Promise.reject(new Error(`look ${++looks}`)),
+  });
+  alerts.start();
+  onTestFinished(() => alerts.stop());
+  await clock.advance(2 * EVERY_MS);
+  expect(looks).toBe(3);
+  expect(logged).toEqual(Array(3).fill("error Alerts could not be looked for"));
 });
 
 test("a queue that grows over the whole window fires; one that is only long does not", async () => {

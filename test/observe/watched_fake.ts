@@ -26,9 +26,12 @@ export class FakeRuntime implements Watched {
     projection: { name: "p", status: "live", lagEvents: 0 },
     reactor: { name: "r", status: "live", lagEvents: 0 },
   };
+  /** Type, command, how many. */
+  readonly deadLetters: [string, string, number][] = [];
   isReadable = true;
   readonly database = {
-    execute: () => this.isReadable ? Promise.resolve([]) : Promise.reject(new Error("as planned")),
+    execute: () =>
+      this.isReadable ? Promise.resolve(this.deadLetters) : Promise.reject(new Error("as planned")),
   };
   readonly projections = { list: () => [this.followers.projection] };
   readonly reactors = { list: () => [this.followers.reactor] };

@@ -17,6 +17,8 @@ const counted = ["queued", "lag", "dead"];
 const wholes = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 /** Seconds between times below a chart: the library has nothing between one minute and five. */
 const incrs = [1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600];
+/** So that any number has room beside its chart. */
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 let samples = [];
 let plots = [];
 
@@ -65,6 +67,7 @@ function draw() {
       axes: [{ ...axis, size: 26, space: 62, incrs, values: (_plot, times) => times.map(clock) }, {
         ...axis,
         size: 46,
+        values: (_plot, values) => values.map((value) => short.format(value)),
         ...(counted.includes(id) ? { incrs: wholes } : {}),
       }],
       series: [
@@ -74,7 +77,8 @@ function draw() {
           stroke: colour(name),
           width: 2,
           spanGaps: false,
-          points: { show: false },
+          // One sample alone is no line.
+          points: { show: () => samples.length < 2 },
         })),
       ],
     };

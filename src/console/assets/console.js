@@ -30,7 +30,8 @@ async function refresh() {
   const url = parts.length > 1 && !isPosted ? location.href : "/console/alerts";
   try {
     const response = await fetch(url, { headers: { "x-folio-live": "1" } });
-    if (!response.ok || response.redirected) return;
+    if (response.redirected) return sayOver();
+    if (!response.ok) return;
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     for (const part of parts) {
       const next = fresh.getElementById(part.id);
@@ -54,6 +55,34 @@ function sayLive(isLive) {
   dot.textContent = dot.title = isLive ? "live" : "not connected: what is shown may be old";
 }
 
+/** The session has ended: what is shown stays, so that nothing that is being typed in is lost. */
+function sayOver() {
+  document.getElementById("session-over").hidden = false;
+  sayLive(false);
+  source?.close();
+  isOver = true;
+}
+
+/** Listens to what is new; where the server gives no stream now, again after a while. */
+const AGAIN_MS = 10_000;
+let source;
+let isOver = false;
+function listen(charts) {
+  if (isOver) return;
+  source = new EventSource("/console/live");
+  source.addEventListener("open", () => sayLive(true));
+  source.addEventListener("error", () => {
+    sayLive(false);
+    if (source.readyState !== EventSource.CLOSED) return;
+    refresh();
+    setTimeout(() => listen(charts), AGAIN_MS);
+  });
+  source.addEventListener("sample", (event) => {
+    charts?.add(JSON.parse(event.data));
+    refresh();
+  });
+}
+
 /** The slider through an actor's past: shows the number at once, and goes there when it is let go. */
 for (const slider of document.querySelectorAll("input[type=range]")) {
   const output = slider.form.querySelector("output");
@@ -71,12 +100,7 @@ if (document.querySelector("nav")) {
   document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   const charts = document.querySelector("[data-chart]") ? await import("./charts.js") : undefined;
   await charts?.begin();
-  const source = new EventSource("/console/live");
-  source.addEventListener("open", () => sayLive(true));
-  source.addEventListener("error", () => sayLive(false));
-  source.addEventListener("sample", (event) => {
-    charts?.add(JSON.parse(event.data));
-    refresh();
-  });
+  listen(charts);
   addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", (event) => event.persisted && listen(charts));
 }

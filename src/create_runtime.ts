@@ -68,7 +68,7 @@ export interface OpenRuntime extends Runtime {
  * ```
  */
 export async function createRuntime(options: CreateRuntimeOptions): Promise<OpenRuntime> {
-  const { stores, readDatabase, release } = await openStores({
+  const { stores, takeReadDatabase, release } = await openStores({
     ...options,
     archives: options.modules.some((module) => module.kind === "actor" && module.archive !== undefined),
   });
@@ -85,6 +85,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       builtIn,
       observer: observation?.observer,
     });
+    const readDatabase = await takeReadDatabase();
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);

@@ -35,7 +35,12 @@ export interface StoreOptions {
 /** The databases of a store, set up. */
 export interface OpenStores {
   readonly stores: readonly ShardStore[];
-  readonly readDatabase: Database;
+  /**
+   * Takes the read database over, where others may use it. For after the shards: a process that dies in between
+   * has then taken those, and whoever had them before knows; the other way round, that one would go on with
+   * projections that stand still.
+   */
+  takeReadDatabase(): Promise<Database>;
   /** Closes them, and lets others hold the folder. */
   release(): Promise<void>;
 }
@@ -82,7 +87,8 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
-    return { stores, readDatabase: isShared ? await takeReadDatabase(readDatabase) : readDatabase, release };
+    const take = () => isShared ? takeReadDatabase(readDatabase) : Promise.resolve(readDatabase);
+    return { stores, takeReadDatabase: take, release };
   } catch (error) {
     await release();
     throw toUnusable(error, options);

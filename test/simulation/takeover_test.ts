@@ -1,7 +1,18 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { actor, command, FolioError, projection, query } from "../../src/mod.ts";
-import type { OpenRuntime } from "../../src/create_runtime.ts";
+import {
+  actor,
+  command,
+  createRuntime,
+  FolioError,
+  type OpenRuntime,
+  projection,
+  query,
+  UnusableStoreError,
+} from "../../src/mod.ts";
+import { parseToken } from "../../src/core/token.ts";
+import { type Database, DatabaseError } from "../../src/store/database.ts";
+import { openFileDatabase } from "../../src/store/file_database.ts";
 import { simulate } from "../../src/testing/mod.ts";
 
 const box = actor("box", {
@@ -88,3 +99,37 @@ test("what an overtaken process does about read models is nobody's", async () =>
   expect(rows).toEqual([{ box: "a", n: 3 }]);
   await sim.stop();
 });
+
+// Would catch one that takes the read database first: who has the shards would go on without projections.
+test("a process that fails to take the shards over takes nothing from the one that has them", async () => {
+  const databases = new Map<string, Database>();
+  const data = (name: string) => {
+    const database = databases.get(name) ?? openFileDatabase("file::memory:");
+    databases.set(name, database);
+    return Promise.resolve({ ...facade(database), close: () => Promise.resolve() });
+  };
+  const own = await createRuntime({ modules: [box, counts], data });
+  const failing = async (name: string) => {
+    const database = await data(name);
+    const batch: Database["batch"] = (statements, mode) =>
+      mode === "write"
+        ? Promise.reject(new DatabaseError("no", "SQLITE_IOERR"))
+        : database.batch(statements, mode);
+    return name === "read" ? database : { ...database, batch };
+  };
+  await expect(createRuntime({ modules: [box, counts], data: failing })).rejects.toThrow(UnusableStoreError);
+  const { token } = await own.ask(a.add({}));
+  const { rows } = await own.projections.query("counts", "all", {}, {
+    atLeast: parseToken(token, 1),
+    waitMs: 5_000,
+  });
+  expect(rows).toEqual([{ box: "a", n: 1 }]);
+  await own[Symbol.asyncDispose]();
+});
+
+function facade(database: Database): Pick<Database, "execute" | "batch"> {
+  return {
+    execute: (statement) => database.execute(statement),
+    batch: (statements, mode) => database.batch(statements, mode),
+  };
+}

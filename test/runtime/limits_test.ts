@@ -1,7 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
-import { actor } from "../../src/core/actor.ts";
-import { command } from "../../src/core/command.ts";
 import { ledger, names, sender } from "../support/actors.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
 
@@ -33,31 +30,6 @@ describe.each([1, 4])("with %i shards", (shards) => {
     expect(await world.runtime.ask(alice.add({ n: 5 }))).toMatchObject({ reply: { sum: 11 } });
   });
 });
-
-// Would catch commits that take all that has come meanwhile, however large.
-test.each([[1_000, [1, 2, 2, 1]], [10_000, [1, 5]]])(
-  "a commit takes no more turns once it has %i bytes",
-  async (commitBytesMax, eventsOfCommits) => {
-    const note = actor("note", {
-      initialState: () => ({}),
-      events: { Written: z.object({ text: z.string() }) },
-      evolve: { Written: (state) => state },
-      commands: {
-        write: command(z.object({ text: z.string() }), (turn, input) => turn.emit("Written", input)),
-      },
-    });
-    const world = await World.start({ modules: [note], limits: { commitBytesMax } });
-    const write = (key: number) => world.runtime.ask(note.ref(`n${key}`).write({ text: "x".repeat(600) }));
-    const release = at(world.engines, 0).hang();
-    const first = write(0);
-    await world.settle();
-    const rest = [1, 2, 3, 4, 5].map(write);
-    await world.settle();
-    release();
-    await Promise.all([first, ...rest]);
-    expect(at(world.engines, 0).written.map(({ events }) => events.length)).toEqual(eventsOfCommits);
-  },
-);
 
 test("a shard takes as many messages as its limit, delayed ones included, and refuses one more", async () => {
   const world = await World.start({ modules: [ledger], limits: { shardDepthMax: 3 } });

@@ -141,7 +141,7 @@ test("a commit that is lost while its shard still starts leaves no gap", async (
   const database = world.databaseOf("ledger/alice");
   database.hangingReads = /FROM timers/;
   const release = database.hangReads();
-  world.beforeStart = ([engine]) => engine?.plan("before");
+  world.faultsAtStart = ["before"];
   await world.clock.advance("1s");
   const starting = world.crash();
   await world.settle();

@@ -13,7 +13,7 @@ import { readMessagesById } from "../../src/store/messages.ts";
 import { openShardStore } from "../../src/store/shard_store.ts";
 import { seededIds } from "../../src/testing/seeded_ids.ts";
 import { VirtualClock } from "../../src/testing/virtual_clock.ts";
-import { FaultyEngine } from "./faulty_engine.ts";
+import { type Fault, FaultyEngine } from "./faulty_engine.ts";
 import { MemoryDatabase } from "./memory_database.ts";
 
 export interface WorldOptions {
@@ -32,8 +32,8 @@ export class World {
   readonly databases: MemoryDatabase[] = [];
   /** Of the present runtime, one a shard. */
   engines: FaultyEngine[] = [];
-  /** Told of the engines of the next runtime, before it uses them. */
-  beforeStart: (engines: readonly FaultyEngine[]) => void = () => {};
+  /** What happens to the first appends of the next life, in each shard. */
+  faultsAtStart: readonly Fault[] = [];
   /** What has been logged, as `level message`. */
   readonly logged: string[] = [];
   #runtime: Runtime | undefined;
@@ -133,7 +133,8 @@ export class World {
       return { ...store, engine: new FaultyEngine(new LocalEngine(database)) };
     }));
     this.engines = stores.map(({ engine }) => engine);
-    this.beforeStart(this.engines);
+    for (const engine of this.engines) engine.plan(...this.faultsAtStart);
+    this.faultsAtStart = [];
     const { limits, observer } = this.options;
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);

@@ -19,6 +19,8 @@ export const defaultLimits = {
   turnEventsMax: 1_000,
   /** Messages sent by one turn; beyond it the turn fails. */
   turnSendsMax: 1_000,
+  /** JSON text of what one turn emits, sends and sets; beyond it the turn fails: a commit takes it as one. */
+  turnBytesMax: 33_554_432,
   /** Signals of one saga instance that nothing has waited for yet; beyond it they are rejected. */
   sagaSignalsMax: 1_000,
   /** Turns and admissions in one commit; beyond it they wait for the next. */

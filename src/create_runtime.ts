@@ -35,6 +35,8 @@ export interface CreateRuntimeOptions extends StoreOptions {
    * ending the process. False unless given: in a program that embeds Folio, that is for the program to say.
    */
   readonly survivesStrayRejections?: boolean | undefined;
+  /** Aborted where a simulation lets it die: nothing outside holds on to it then. */
+  readonly death?: AbortSignal | undefined;
 }
 
 /** A runtime that owns its store: disposing of it ends its work and closes the store. */
@@ -86,7 +88,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);
-    const strays = new StrayRejections(runtime, options.survivesStrayRejections ?? false);
+    const strays = new StrayRejections(runtime, options.survivesStrayRejections ?? false, options.death);
     const following = { start: () => webhooks.start(runtime), stop: () => webhooks.stop() };
     const processors = [
       ...[strays, new Relay(runtime), new Pruner(runtime), new Archiver(runtime), projections, reactors],

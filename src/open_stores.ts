@@ -18,15 +18,15 @@ export interface StoreOptions {
   /**
    * A folder, made if it is not there; `:memory:`; or the URL of a libSQL server (`libsql:`, `http:`,
    * `https:`), with `{shard}` in it where there are several shards. Or what opens the databases `shard-0`,
-   * `shard-1`, … and `read` of a store of one's own.
+   * `shard-1`, … and `read` of a store of one's own; told whether shards get archives, which it may do.
    */
-  readonly data: string | ((name: string) => Promise<Database>);
+  readonly data: string | ((name: string, archives: boolean) => Promise<Database>);
   readonly dataToken?: string | undefined;
   /** Fixed once the store is made (1). */
   readonly shards?: number | undefined;
   /** Whether logs go on with their hash chains, which show later edits (false). */
   readonly chain?: boolean | undefined;
-  /** Whether a folder gets archives (false); one that has some keeps them. */
+  /** Whether a folder, or a store of one's own, gets archives (false); one that has some keeps them. */
   readonly archives?: boolean | undefined;
   /** `storeAnswerMsMax` is what counts here. */
   readonly limits?: Partial<Limits> | undefined;
@@ -75,7 +75,7 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
       }
       const archiveUrl = folder && await setUpArchive(folder, { ...options, name, shard, shards });
       const database = await open(`shard-${shard}`, archiveUrl);
-      const hasArchive = archiveUrl !== undefined;
+      const hasArchive = archiveUrl !== undefined || database.hasArchive;
       stores.push(
         await openShardStore(database, { name, shard, shards, isFile, isShared, chain, hasArchive }),
       );
@@ -123,11 +123,11 @@ function urlOf(database: string, data: string): string {
 
 async function openDatabase(
   name: string,
-  { data, dataToken, limits }: StoreOptions,
+  { data, dataToken, limits, archives = false }: StoreOptions,
   folder: HeldFolder | undefined,
   archiveUrl: string | undefined,
 ): Promise<Database> {
-  if (typeof data === "function") return await data(name);
+  if (typeof data === "function") return await data(name, archives);
   if (data === ":memory:") return openLibsqlDatabase({ url: "file::memory:" });
   if (!folder) {
     const { storeAnswerMsMax: timeoutMs } = { ...defaultLimits, ...limits };

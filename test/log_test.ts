@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { aboutMessage } from "../src/core/log.ts";
+import { LEFT_OUT } from "../src/core/traceparent.ts";
 import { createLog } from "../src/log.ts";
 import { serve } from "./http/support.ts";
 
@@ -50,6 +51,8 @@ test("a message is found again by its ids, and its trace by the trace's", () => 
   expect(aboutMessage(message)).toEqual({ actor: "a/b", command: "c", messageId: "m", correlationId: "r" });
   const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   expect(aboutMessage({ ...message, traceparent }).traceId).toBe("4bf92f3577b34da6a3ce929d0e0e4736");
+  expect(aboutMessage({ ...message, traceparent: LEFT_OUT }).traceId, "one for all names none")
+    .toBeUndefined();
 });
 
 test("failures say which message, request and trace they are of, and not what was in it", async () => {

@@ -106,7 +106,7 @@ async function rings(runtime: OpenRuntime, wanted: number): Promise<Ring[]> {
   const seen: { upTo: number; seenAt: number }[] = [];
   const start = shard.durablePosition;
   await new Promise<void>((resolve) => {
-    const end = shard.committed.subscribe(({ upTo }) => {
+    const end = shard.wakeups.committed.subscribe(({ upTo }) => {
       seen.push({ upTo, seenAt: Date.now() });
       if (upTo - start < wanted) return;
       end();

@@ -84,14 +84,10 @@ export const followingMutants: readonly Mutant[] = [
     promise: 4,
     edits: [{
       file: "src/runtime/shard.ts",
-      from: "    this.#committer.open.checkpoints.push([reactor, position]);\n" +
-        "    return this.#committer.flushed();",
-      to: "    return this.#committer.flushed().then(() => {\n" +
-        "      this.#committer.open.checkpoints.push([reactor, position]);\n" +
-        "      return this.#committer.flushed();\n" +
-        "    });",
+      from: "      open.checkpoints.push([reactor, position]);\n    });",
+      to: "    }).then(() => this.#record(({ checkpoints }) => void checkpoints.push([reactor, position])));",
     }],
-    catches: [{ seeds: 100 }, { tests: ["test/reactors/reactors_test.ts"] }],
+    catches: [{ seeds: 130 }, { tests: ["test/reactors/reactors_test.ts"] }],
   },
   {
     name: "activity-begins-without-record",

@@ -1,7 +1,13 @@
+import { archiveMutants } from "./archive.ts";
 import { followingMutants } from "./following.ts";
 import type { Mutant } from "./mutant.ts";
 import { outsideMutants } from "./outside.ts";
 import { turnMutants } from "./turns.ts";
 
 /** Every bug that has to be caught. */
-export const mutants: readonly Mutant[] = [...turnMutants, ...followingMutants, ...outsideMutants];
+export const mutants: readonly Mutant[] = [
+  ...turnMutants,
+  ...followingMutants,
+  ...outsideMutants,
+  ...archiveMutants,
+];

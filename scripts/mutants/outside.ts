@@ -20,8 +20,8 @@ export const outsideMutants: readonly Mutant[] = [
     name: "overtaken-reads-from-memory",
     promise: 1,
     edits: [{
-      file: "src/runtime/shard.ts",
-      from: "    else await this.#committer.confirmed();\n",
+      file: "src/runtime/state_reader.ts",
+      from: "    else await committer.confirmed();\n",
       to: "",
     }],
     catches: [{ seeds: 60 }, { tests: [takeover] }],

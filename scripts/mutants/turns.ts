@@ -1,11 +1,11 @@
 import type { Mutant } from "./mutant.ts";
 
+const admission = "src/runtime/admission.ts";
 const clock = "src/core/clock.ts";
 const committer = "src/runtime/committer.ts";
 const commits = "src/store/commits.ts";
 const dispatcher = "src/runtime/dispatcher.ts";
 const recorder = "src/runtime/recorder.ts";
-const shard = "src/runtime/shard.ts";
 const timers = "src/runtime/timers.ts";
 
 /** Bugs in the way of a message: mailbox, turn, commit, disk. */
@@ -26,7 +26,7 @@ export const turnMutants: readonly Mutant[] = [
     promise: 3,
     edits: [{
       file: committer,
-      from: "this.#inFlight.findIndex(({ id }) => id === head.id) + 1;",
+      from: "this.#inFlight.countUpTo(head.id);",
       to: "this.#inFlight.length;",
     }],
     catches: [{ tests: ["test/runtime/lost_commit_test.ts"] }],
@@ -42,29 +42,33 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },
   {
-    name: "answer-of-second-commit-taken-first",
+    name: "first-answer-taken-for-second-commit",
     promise: 3,
     edits: [{
       file: committer,
-      from: "    sent.answer = answer;\n",
-      to:
-        '    sent.answer = answer;\n    if (!("error" in answer)) for (const each of this.#inFlight) each.answer ??= {};\n',
+      from: "      this.#succeeded();\n",
+      to: "      this.#succeeded();\n" +
+        "      if (this.#inFlight.oldest) this.#inFlight.oldest.answer ??= {};\n",
     }],
     catches: [{ tests: ["test/runtime/pipelining_test.ts"] }],
   },
   {
     name: "memory-kept-after-lost-commit",
     promise: 2,
-    edits: [{ file: shard, from: "    this.#forget(this.#unavailable());\n", to: "" }],
+    edits: [{
+      file: "src/runtime/shard.ts",
+      from: "    this.#forget(this.#serving.unavailable());\n",
+      to: "",
+    }],
     catches: [{ seeds: 40 }],
   },
   {
     name: "read-before-durable",
     promise: 3,
     edits: [{
-      file: shard,
-      from: "    if (dirtyCommit > this.#committer.durableIndex) await this.#committer.flushed();\n",
-      to: "",
+      file: "src/runtime/state_reader.ts",
+      from: "    if (dirtyCommit > committer.durableIndex) await committer.flushed();\n    else await",
+      to: "    await",
     }],
     catches: [{ tests: ["test/runtime/durability_test.ts"] }],
   },
@@ -119,7 +123,7 @@ export const turnMutants: readonly Mutant[] = [
     name: "dedupe-lookup-dropped",
     promise: 4,
     edits: [{
-      file: shard,
+      file: admission,
       from: "    entry.ready = true;\n    if (!earlier) {",
       to: "    entry.ready = true;\n    earlier = undefined;\n    if (!earlier) {",
     }],
@@ -128,7 +132,7 @@ export const turnMutants: readonly Mutant[] = [
   {
     name: "twin-not-noticed",
     promise: 4,
-    edits: [{ file: shard, from: "const twin = isKept ?", to: "const twin = false ?" }],
+    edits: [{ file: admission, from: "const twin = isKept ?", to: "const twin = false ?" }],
     catches: [{ tests: ["test/runtime/dedupe_test.ts"] }],
   },
   {
@@ -176,12 +180,13 @@ export const turnMutants: readonly Mutant[] = [
     promise: 5,
     edits: [{
       file: dispatcher,
-      from: "    this.#hold(activation, delayMs);\n    world.log(",
-      to: "    activation.mailbox.shift();\n" +
-        "    world.clock.after(delayMs, () => {\n" +
+      from: "    if (delayMs !== undefined) this.#hold(activation, delayMs);\n",
+      to: "    if (delayMs === undefined) return;\n" +
+        "    activation.mailbox.shift();\n" +
+        "    this.owner.world.clock.after(delayMs, () => {\n" +
         "      activation.mailbox.push(entry);\n" +
         "      this.schedule(activation);\n" +
-        "    });\n    world.log(",
+        "    });\n",
     }],
     catches: [{ tests: ["test/runtime/retry_test.ts"] }],
   },
@@ -199,7 +204,7 @@ export const turnMutants: readonly Mutant[] = [
     name: "commit-lost-while-starting",
     promise: 7,
     edits: [{
-      file: shard,
+      file: "src/runtime/serving.ts",
       from: `if (this.#state === "open" || this.#state === "starting") this.#state`,
       to: `if (this.#state === "open") this.#state`,
     }],

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../../src/mod.ts";
 import type { Simulation } from "../../src/testing/mod.ts";
+import { checkArchive } from "./checks_archive.ts";
 import { checkCalls } from "./checks_calls.ts";
 import { checkFollowing } from "./checks_following.ts";
 import type { Call } from "./client.ts";
@@ -10,6 +11,8 @@ interface Exam extends Pick<ReturnType<typeof examModules>, "purse"> {
   readonly history: readonly Call[];
   readonly press: Press;
   readonly events: readonly RecordedEvent[];
+  /** Whether shards have archives. */
+  readonly archives: boolean;
 }
 
 /** Everything that a run shows and the guarantees do not allow, each with the guarantee's number of the design. */
@@ -24,6 +27,7 @@ export async function findViolations(sim: Simulation, exam: Exam): Promise<strin
   checkLog(events, byActor, claim);
   checkCalls(history.filter(({ request }) => request.type === "purse"), events, byActor, claim);
   checkFollowing(events, byActor, exam, claim);
+  if (exam.archives) await checkArchive(sim, events, byActor, claim);
   await checkStates(sim, exam, byActor, claim);
   return found;
 }

@@ -6,6 +6,7 @@ import {
   simulate,
   type Simulation,
 } from "../../src/testing/mod.ts";
+import { Archivist } from "./archivist.ts";
 import { findViolations } from "./checks.ts";
 import { History, runClient } from "./client.ts";
 import { examModules } from "./modules.ts";
@@ -29,9 +30,13 @@ export interface ExamResult {
   /** Messages that were handled, and calls that were answered without one. */
   readonly turns: number;
   readonly events: number;
+  /** Events that were archived while clients went on, as far as a process has lived to say so. */
+  readonly archived: number;
   /** The whole log as one text: the same seed gives the same. */
   readonly trace: string;
 }
+
+type Purse = ReturnType<typeof examModules>["purse"];
 
 const CALLS_MAX = 12;
 const CLIENTS_MAX = 4;
@@ -47,7 +52,7 @@ const worst: Required<Faults> = {
 const disks = new DiskPool();
 // Made once: to make schemas takes as long as much of a run. So there is one exam at a time on a thread.
 const press = { sheets: new Map<string, number>() };
-const { modules, purse } = examModules(press);
+const [plain, archiving] = [examModules(press), examModules(press, true)];
 
 /** Runs clients against the engine under faults that the seed chooses, and holds what they saw against the log. */
 export async function exam(options: ExamOptions): Promise<ExamResult> {
@@ -55,13 +60,13 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
     return await run(options);
   } catch (error) {
     const violations = [`cannot be run: ${error instanceof Error ? error.stack : error}`];
-    const { seed, calls = CALLS_MAX, clients = CLIENTS_MAX } = options;
-    return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, trace: "" };
+    const { seed, calls, clients } = planOf(options);
+    return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, archived: 0, trace: "" };
   }
 }
 
-async function run(options: ExamOptions): Promise<ExamResult> {
-  const { seed } = options;
+/** What the seed chooses before anything runs. */
+function planOf({ seed, ...chosen }: ExamOptions) {
   const { random } = seededIds(seed ^ 0xface);
   const upTo = (max: number) => 1 + Math.floor(random() * max);
   const shards = upTo(3);
@@ -70,35 +75,51 @@ async function run(options: ExamOptions): Promise<ExamResult> {
     Object.entries(worst).map(([kind, most]) => [kind, random() < 0.6 ? most * random() : 0]),
   );
   const [ownClients, ownCalls] = [upTo(CLIENTS_MAX), upTo(CALLS_MAX)];
-  const { clients = ownClients, calls = ownCalls } = options;
+  const { clients = ownClients, calls = ownCalls } = chosen;
+  return { seed, shards, faults, clients, calls };
+}
+
+async function run(options: ExamOptions): Promise<ExamResult> {
+  const { seed, shards, faults, clients, calls } = planOf(options);
   press.sheets.clear();
   // Clients are too few for a commit to follow one that is on its way, unless it is let.
   const limits = seed % 7 % 4 === 2 ? { commitFollowsTurns: 1 } : {};
+  // A share of the seeds, since it takes longer; none of those that once failed without.
+  const archives = seed % 7 === 0 || seed % 7 === 6;
+  const { modules, purse } = archives ? archiving : plain;
   const sim = await simulate(modules, { seed, shards, faults, limits, observe: seed % 8 === 0, disks });
   const history = new History();
   const workload = new Workload(sim, purse);
-  await sim.until(Promise.all(
+  const archivist = archives ? new Archivist(sim) : undefined;
+  let isOver = false;
+  const asking = Promise.all(
     Array.from(
       { length: clients },
       (_, name) => runClient(sim, workload, history, { name: name + 1, calls }),
     ),
-  ));
+  ).finally(() => isOver = true);
+  await sim.until(Promise.all([asking, archivist?.run(() => isOver)]));
   sim.calm();
   await sim.advance(REST_MS);
-  if (!await ownsAll(sim)) {
+  if (!await ownsAll(sim, purse)) {
     await sim.crash();
     await sim.advance(REST_MS);
   }
+  const archived = archivist?.moved ?? 0;
+  if (archivist) await sim.until(archivist.archive());
   const events = await sim.events();
   const turns = await countTurns(sim, shards, history);
-  const violations = await findViolations(sim, { history: history.calls, press, purse, events });
+  const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
   const trace = events.map((event) => JSON.stringify(event)).join("\n");
   await sim.stop();
-  return { seed, calls, clients, violations, faults: sim.faults, turns, events: events.length, trace };
+  return {
+    ...{ seed, calls, clients, violations, faults: sim.faults },
+    ...{ turns, events: events.length, archived, trace },
+  };
 }
 
 /** Whether the newest process has all shards: one that began to start before it may have taken an idle one last. */
-async function ownsAll(sim: Simulation): Promise<boolean> {
+async function ownsAll(sim: Simulation, purse: Purse): Promise<boolean> {
   for (const key of ["a", "b", "c", "d", "e"]) {
     const isOwn = await sim.state(purse, key).then(() => true, () => false);
     if (!isOwn) return false;

@@ -12,8 +12,15 @@ export interface Press {
   readonly sheets: Map<string, number>;
 }
 
-/** Modules that use every part of the engine, and whose log tells what must have happened. */
-export function examModules(press: Press) {
+/** Events after which a purse is closed: whatever comes next opens it again. */
+export const closedBy = ["Deposited", "Withdrawn", "Received", "Printed", "Given", "Dropped"] as const;
+
+/**
+ * Modules that use every part of the engine, and whose log tells what must have happened.
+ *
+ * @param archives Whether purses that rest are archived.
+ */
+export function examModules(press: Press, archives = false) {
   const print = activity("print", {
     input: z.object({ sheet: z.string() }),
     output: z.object({ sheet: z.string() }),
@@ -59,6 +66,7 @@ export function examModules(press: Press) {
     },
     rejections: { "too-little": z.object({ balance: z.int() }), "unwanted": z.object({}) },
     snapshot: { every: 5 },
+    ...archives ? { archive: { closedBy, after: "500ms" } } : {},
     invariants: [({ balance }) => balance >= 0],
     commands: {
       deposit: command(z.object({ amount, times: z.int().min(1).max(5) }), (turn, { amount, times }) => {

@@ -9,11 +9,13 @@ export class Tally {
   #seeds = 0;
   #turns = 0;
   #events = 0;
+  #archived = 0;
 
   add(result: Omit<ExamResult, "trace">): void {
     this.#seeds++;
     this.#turns += result.turns;
     this.#events += result.events;
+    this.#archived += result.archived;
     for (const [kind, count] of Object.entries(result.faults)) {
       this.#faults[kind] = (this.#faults[kind] ?? 0) + count;
     }
@@ -24,8 +26,8 @@ export class Tally {
   sums(first: number) {
     const minutes = (performance.now() - this.#startedAt) / 60_000;
     return {
-      ...{ seeds: this.#seeds, first, turns: this.#turns, events: this.#events, faults: this.#faults },
-      ...{ failed: this.failed.length, perMinute: Math.round(this.#seeds / minutes) },
+      ...{ seeds: this.#seeds, first, turns: this.#turns, events: this.#events, archived: this.#archived },
+      ...{ faults: this.#faults, failed: this.failed.length, perMinute: Math.round(this.#seeds / minutes) },
     };
   }
 
@@ -35,8 +37,8 @@ export class Tally {
     const faults = kinds.reduce((sum, [, count]) => sum + count, 0);
     const rate = (count: number) => Math.round(count / seconds);
     return [
-      `${this.#seeds} seeds from ${from}: ${this.#turns} turns, ${this.#events} events, ${faults} faults; ` +
-      `${this.failed.length} failed.`,
+      `${this.#seeds} seeds from ${from}: ${this.#turns} turns, ${this.#events} events, ${this.#archived} of them archived meanwhile, ` +
+      `${faults} faults; ${this.failed.length} failed.`,
       `Faults: ${kinds.map(([kind, count]) => `${kind} ${count}`).join(", ")}.`,
       `In ${seconds.toFixed(1)} s: ${rate(this.#seeds * 60)} seeds a minute, ${
         rate(this.#turns)

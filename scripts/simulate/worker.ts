@@ -1,16 +1,9 @@
-/** A thread that runs the seeds it is given. */
+/** A process that runs the seeds it is given, and prints what came of each. */
 import { exam } from "./exam.ts";
-import type { Part, Said } from "./workers.ts";
+import type { Share } from "./workers.ts";
 
-const scope = globalThis as unknown as {
-  onmessage: (event: MessageEvent<Part>) => void;
-  postMessage(said: Said): void;
-};
-
-scope.onmessage = async ({ data: { from, seeds, ...size } }) => {
-  for (let seed = from; seed < from + seeds; seed++) {
-    const { trace: _, ...result } = await exam({ seed, ...size });
-    scope.postMessage({ result });
-  }
-  scope.postMessage({ isDone: true });
-};
+const { from, seeds, every, ...size }: Share = JSON.parse(Deno.args[0] ?? "");
+for (let i = 0; i < seeds; i++) {
+  const { trace: _, ...result } = await exam({ seed: from + i * every, ...size });
+  console.log(JSON.stringify({ result }));
+}

@@ -1,3 +1,4 @@
+import { startChild, withChildren } from "../support/child.ts";
 import type { ExamResult } from "./exam.ts";
 
 /** Seeds, and how big each is. */
@@ -9,38 +10,33 @@ export interface Seeds {
   readonly clients?: number | undefined;
 }
 
-/** Seeds that a worker is given at a time. */
-const SEEDS_PER_PART = 10;
+/** What a worker is asked: so many seeds, each so far from the one before. */
+export type Share = Omit<Seeds, "workers"> & { readonly every: number };
+type Told = Omit<ExamResult, "trace">;
 
-/** What a worker is asked, and what it says of each seed. */
-export type Part = Omit<Seeds, "workers">;
-export type Said = { readonly result: Omit<ExamResult, "trace"> } | { readonly isDone: true };
-
-/** Runs seeds on threads of their own, and tells of each as it comes. */
+/**
+ * Runs seeds on processes of their own, and tells of each as it comes. Not on threads: SQLite's memory has one lock
+ * in a process, and two threads took half as long again for each seed.
+ *
+ * @throws {Error} When a process ends before its seeds do.
+ */
 export async function runSeeds(
   { from, seeds, workers, ...size }: Seeds,
-  told: (result: Omit<ExamResult, "trace">) => void,
+  told: (result: Told) => void,
 ): Promise<void> {
-  let next = from;
-  const run = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-      const giveNext = () => {
-        const count = Math.min(SEEDS_PER_PART, from + seeds - next);
-        if (count <= 0) {
-          worker.terminate();
-          return resolve();
-        }
-        const part: Part = { from: next, seeds: count, ...size };
-        next += count;
-        worker.postMessage(part);
-      };
-      worker.onmessage = ({ data }: MessageEvent<Said>) => "result" in data ? told(data.result) : giveNext();
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(`A seed from ${from} on cannot be run: ${event.message}`));
-      };
-      giveNext();
+  const every = Math.min(workers, seeds);
+  const run = async (worker: number) => {
+    const share: Share = { from: from + worker, seeds: Math.ceil((seeds - worker) / every), every, ...size };
+    let next = share.from;
+    const child = startChild("scripts/simulate/worker.ts", {
+      args: [JSON.stringify(share)],
+      onLine: (line) => {
+        told(line.result as Told); // what worker.ts prints
+        next += every;
+      },
     });
-  await Promise.all(Array.from({ length: Math.min(workers, Math.ceil(seeds / SEEDS_PER_PART)) }, run));
+    const { code } = await child.ended;
+    if (next < from + seeds) throw new Error(`Seed ${next} cannot be run: its process has ended (${code})`);
+  };
+  await withChildren(() => Promise.all(Array.from({ length: every }, (_, worker) => run(worker))));
 }

@@ -63,8 +63,13 @@ export type CommandResult<Reply, Rejection> =
   }
   | { readonly ok: false; readonly rejection: Rejection; readonly messageId: string };
 
+/** Names of the commands that clients may send. */
+type NamesOf<Commands> = keyof {
+  [Name in keyof Commands as Commands[Name] extends { readonly isInternal: true } ? never : Name]: true;
+};
+
 type Methods<Commands, Rejections extends RejectionSchemas> = {
-  readonly [Name in keyof Commands]: Ref<Commands, Rejections>[Name] extends
+  readonly [Name in NamesOf<Commands>]: Ref<Commands, Rejections>[Name] extends
     (...input: infer Input) => CommandRequest<infer Reply, infer Rejection>
     ? (...args: [...Input, options?: CommandOptions]) => Promise<CommandResult<Reply, Rejection>>
     : never;
@@ -83,7 +88,7 @@ export type ActorClient<A> = A extends
      */
     $state(options?: StateOptions): Promise<{ readonly state: State; readonly version: number } | undefined>;
     /** Sends a command without waiting for its reply. Resolves once the message is on the server's disk. */
-    $send<Name extends keyof Commands & string>(
+    $send<Name extends NamesOf<Commands> & string>(
       command: Name,
       ...args: [...InputOf<Ref<Commands, Rejections>[Name]>, options?: SendOptions]
     ): Promise<{ readonly messageId: string }>;

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { FolioError } from "../core/errors.ts";
-import type { StepView } from "../core/journal.ts";
+import type { StepView } from "../core/saga_view.ts";
 import { isEnd, type SagaStatus } from "../runtime/sagas.ts";
 import { Act, action } from "./action.tsx";
 import { pathOf } from "./api.ts";

@@ -1,5 +1,5 @@
-import { z } from "zod";
-import { checkName } from "./actor.ts";
+import type { z } from "zod";
+import { checkIsJson, checkName } from "./actor.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 
@@ -34,7 +34,7 @@ export class FinalError extends Error {
 
 /**
  * An attempt that came too early: the next one does not begin before a while is over, e.g. as a `Retry-After`
- * asks.
+ * asks. `delayMs`: rounded up to whole milliseconds; NaN stands for the first delay of the activity's `retry`.
  *
  * `isCounted`: false where it is as if this attempt had not been made, so that it uses up none of those there
  * may be.
@@ -140,7 +140,7 @@ const CONCURRENCY = 50;
  * @example
  * ```ts
  * import { activity, FinalError } from "folio";
- * import { z } from "zod";
+ * import type { z } from "zod";
  *
  * export const notify = activity("notify", {
  *   input: z.object({ url: z.url(), text: z.string() }),
@@ -175,13 +175,8 @@ export function activity<Name extends string, Input extends z.ZodType, Output ex
   const rate = (what: string, limit: RateLimit | undefined) =>
     limit &&
     { limit: count(`${what}.limit`, limit.limit), perMs: duration(`${what}.per`, limit.per) };
-  for (const [what, schema] of Object.entries({ input: parts.input, output: parts.output })) {
-    try {
-      z.toJSONSchema(schema, { io: "input" });
-    } catch {
-      fail(`its ${what} must describe JSON`);
-    }
-  }
+  checkIsJson(`input of activity ${name}`, parts.input, "input");
+  checkIsJson(`output of activity ${name}`, parts.output, "input");
   const { concurrency = CONCURRENCY, rateLimit, circuitBreaker } = parts;
   const { limit, perKey = Infinity } = typeof concurrency === "number" ? { limit: concurrency } : concurrency;
   const isAtMostOnce = parts.delivery === "at-most-once";

@@ -1,3 +1,5 @@
+import { DURATION_MS_MAX } from "./duration.ts";
+
 /** How failing work is tried again. */
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
@@ -23,11 +25,11 @@ export const defaultRetryPolicy: RetryPolicy = {
  *
  * @param attempt The attempt that failed, from 1.
  * @param random A number in [0, 1) that decides the jitter.
- * @returns Milliseconds, whole.
+ * @returns Milliseconds, whole, and no more than a time can be away.
  */
 export function backoffMs(policy: RetryPolicy, attempt: number, random: number): number {
   // 2 ** 1024 is Infinity, which a delay of 0 would turn into NaN.
   const doubled = policy.delayMs * 2 ** Math.min(attempt - 1, 1_000);
   const base = Math.min(doubled, policy.delayMsMax);
-  return Math.round(base * (1 + policy.jitter * (2 * random - 1)));
+  return Math.min(Math.round(base * (1 + policy.jitter * (2 * random - 1))), DURATION_MS_MAX);
 }

@@ -4,13 +4,18 @@ import { z } from "zod";
  * A command of an actor: what it takes, what it does, what it answers. It is callable so that TypeScript
  * defers its inference until the actor's state and events are known, which types `turn` without a word.
  */
-export interface CommandDefinition<Turn, Input extends z.ZodType, Reply> {
+export interface CommandDefinition<
+  Turn,
+  Input extends z.ZodType,
+  Reply,
+  IsInternal extends boolean = boolean,
+> {
   (turn: Turn, input: z.output<Input>): Reply;
   readonly input: Input;
   /** Given for the sake of documents: `openapi.json` describes the reply by it, and every reply is checked. */
   readonly reply: z.ZodType<Reply> | undefined;
   /** Whether only this process sends it: actors, timers, reactors, sagas, what activities tell. Clients may not. */
-  readonly isInternal: boolean;
+  readonly isInternal: IsInternal;
 }
 
 // deno-lint-ignore no-explicit-any -- stands for every command whatever its input and reply
@@ -45,13 +50,15 @@ type Synchronous<Reply> = Reply extends PromiseLike<unknown> ? "a turn is synchr
  * });
  * ```
  */
-export function command<Turn, Input extends z.ZodType, Reply>(
+export function command<Turn, Input extends z.ZodType, Reply, const IsInternal extends boolean = false>(
   input: Input,
   handler: (turn: Turn, input: z.output<Input>) => Reply & Synchronous<Reply>,
-  options: { reply?: z.ZodType<NoInfer<Reply>>; isInternal?: boolean } = {},
-): CommandDefinition<Turn, Input, Reply> {
+  options: { reply?: z.ZodType<NoInfer<Reply>>; isInternal?: IsInternal } = {},
+): CommandDefinition<Turn, Input, Reply, IsInternal> {
   const run = (turn: Turn, value: z.output<Input>) => handler(turn, value);
-  return Object.assign(run, { input, reply: options.reply, isInternal: options.isInternal ?? false });
+  // Where it is not given, IsInternal is false.
+  const isInternal = (options.isInternal ?? false) as IsInternal;
+  return Object.assign(run, { input, reply: options.reply, isInternal });
 }
 
 /** A command addressed to an actor, as `ref("bob").deposit({ amount: 5 })` makes it. Not yet a message. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { CommandRequest } from "./command.ts";
 import type { SagaEvent, SagaFailure, SagaPayload, StepKind } from "./saga_events.ts";
+import { type SagaView, sagaViewOf } from "./saga_view.ts";
 
 /** One step, as far as it has got. */
 export interface StepRecord {
@@ -205,18 +206,7 @@ export class Journal {
 
   /** As it is shown to readers. */
   toJSON(): SagaView {
-    const { input = null, at = null, deadlineAt = null } = this.#started ?? {};
-    return {
-      status: this.#status,
-      input,
-      startedAt: at,
-      deadlineAt,
-      ...(this.#status === "completed" ? { output: this.#output } : {}),
-      ...(this.#aborted ? { error: this.#aborted.error } : {}),
-      steps: this.#steps.map(viewOf),
-      signals: [...this.#signals],
-      continued: this.#continued,
-    };
+    return sagaViewOf(this);
   }
 
   #step(number: number): StepRecord {
@@ -262,54 +252,4 @@ export class Journal {
 /** Whether a step in flight may yet do something that has to be undone. */
 export function mustBeAwaited({ kind, started }: StepRecord): boolean {
   return kind === "child" || started.isUndoable === true;
-}
-
-/** A saga instance, as JSON. */
-export interface SagaView {
-  readonly status: JournalStatus;
-  readonly input: unknown;
-  /** Milliseconds since the Unix epoch. */
-  readonly startedAt: number | null;
-  readonly deadlineAt: number | null;
-  /** Once it is completed. */
-  readonly output?: unknown;
-  /** Why it does not complete. */
-  readonly error?: SagaFailure;
-  readonly steps: readonly StepView[];
-  /** Signals that nothing has waited for yet, oldest first. */
-  readonly signals: readonly { readonly name: string; readonly payload: unknown }[];
-  /** How often it was continued as new; `steps` are those since. */
-  readonly continued: number;
-}
-
-/** A step of a saga instance, as JSON. */
-export interface StepView {
-  readonly name: string;
-  readonly kind: StepKind;
-  readonly status: "pending" | "done" | "failed";
-  readonly output?: unknown;
-  readonly error?: SagaFailure;
-  /** No signal came in time. */
-  readonly isTimeout?: boolean;
-  /** Who it waits for, and with which message. */
-  readonly to?: string;
-  readonly messageId?: string;
-  /** When it is over at the latest, in milliseconds since the Unix epoch. */
-  readonly dueAt?: number;
-  /** Where it is being undone, or has been. */
-  readonly compensation?: {
-    readonly status: "pending" | "done" | "stuck";
-    readonly to: string;
-    readonly messageId: string;
-    readonly error?: SagaFailure;
-  };
-}
-
-function viewOf(step: StepRecord): StepView {
-  const { name, kind, status, started, output, error, isTimeout, compensation } = step;
-  const { to, messageId, dueAt } = started;
-  // What is undefined is left out, as JSON does.
-  return JSON.parse(
-    JSON.stringify({ name, kind, status, output, error, isTimeout, to, messageId, dueAt, compensation }),
-  );
 }

@@ -7,17 +7,28 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Whether `value` comes back from JSON text as it went in: no dates, maps, class instances, NaN and the like.
+ * Whether `value` comes back from stored JSON text as it went in: no dates, maps, class instances, NaN, half
+ * surrogate pairs and the like.
  * A property that is undefined is let through, for it reads the same when it is gone.
  */
 export function isJson(value: unknown): boolean {
-  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (value === null || typeof value === "boolean") return true;
+  if (typeof value === "string") return value.isWellFormed();
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object") return false;
   if (Array.isArray(value)) return Array.from(value).every(isJson);
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
-  return Object.values(value).every((inner) => inner === undefined || isJson(inner));
+  return Object.entries(value).every(([key, inner]) =>
+    inner === undefined || (key.isWellFormed() && isJson(inner))
+  );
+}
+
+/** Whether all texts and keys in a JSON value are Unicode (RFC 7493, 2.1): none has half a surrogate pair. */
+export function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, part]) => key.isWellFormed() && isWellFormed(part));
 }
 
 /** Whether arrays and objects in a JSON text nest deeper than `depthMax`; linear, without recursion. */

@@ -1,4 +1,5 @@
 import type { Message } from "./message.ts";
+import { LEFT_OUT } from "./traceparent.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -15,6 +16,6 @@ export function aboutMessage(
     "id" | "actor" | "command" | "correlationId" | "traceparent"
   >,
 ): Readonly<Record<string, string>> {
-  const traceId = traceparent?.split("-")[1];
+  const traceId = traceparent === LEFT_OUT ? undefined : traceparent?.split("-")[1];
   return { actor, command, messageId: id, correlationId, ...(traceId === undefined ? {} : { traceId }) };
 }

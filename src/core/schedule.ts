@@ -60,7 +60,8 @@ export function schedule<Name extends string>(
   let job: Cron;
   let first: Date | null;
   try {
-    job = new Cron(cron, { timezone: timeZone });
+    // With a zone, croner asks the machine's tables of zones for each time it looks at.
+    job = new Cron(cron, timeZone === "UTC" ? { utcOffset: 0 } : { timezone: timeZone });
     first = job.nextRun(new Date(0));
   } catch (error) {
     const reason = error instanceof Error ? error.message : error;

@@ -39,23 +39,26 @@ export function contextOf(traceparent: string | null | undefined): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
 }
 
+/**
+ * What carries it is left out of all traces, and so is what follows from it. One for all: most requests are left
+ * out, and to make ids that nobody looks for is most of what that would cost.
+ */
+export const LEFT_OUT = "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-00";
+
+/** The same for others, to whom it must not look as if all of it were one trace. */
+export function leftOutElsewhere(): string {
+  const ids = Array.from(crypto.getRandomValues(new Uint8Array(24)), hexByte).join("");
+  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
+}
+
 /** Decides which traces to keep, before anything is made of them: a span that is not kept costs as much to begin. */
 export class TraceSampler {
-  readonly #prefix = Array.from(crypto.getRandomValues(new Uint8Array(8)), hexByte).join("");
-  #made = 0;
-
   /** @param ratio Of traces that begin here; those that come with a `traceparent` have been decided. */
   constructor(private readonly ratio: number, private readonly random: () => number = Math.random) {}
 
   /** Whether a trace that begins here is left out. */
   isLeftOut(traceparent: string | null | undefined): boolean {
     return this.ratio < 1 && (traceparent ?? null) === null && this.random() >= this.ratio;
-  }
-
-  /** The traceparent of one that is left out: what follows is left out with it. */
-  unsampled(): string {
-    const number = (++this.#made).toString(16).padStart(16, "0");
-    return `00-${this.#prefix}${number}-${number}-00`;
   }
 }
 

@@ -1,16 +1,11 @@
 import type { Context, Hono } from "hono";
 import { FolioError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { readJson } from "./body.ts";
+import { readCommandHeaders } from "./command_headers.ts";
 import { frame, type LiveStreams } from "./live.ts";
 import { json, problem } from "./problem.ts";
-import {
-  countParameter,
-  limitParameter,
-  readCommandHeaders,
-  readJson,
-  readQuery,
-  timeParameter,
-} from "./request.ts";
+import { countParameter, limitParameter, readQuery, timeParameter } from "./request.ts";
 import { eventView } from "./views.ts";
 import { traceparentFor } from "./tracing.ts";
 
@@ -101,7 +96,7 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
       let after = lastEventId(c, (id) => countParameter.safeParse(id).data) ?? query.after;
       await runtime.stream(type, key, { after, limit: 1 }); // an unknown actor type is a problem, not a stream
       return live.respond({
-        subscribe: (wake) => runtime.shardOf(actor).watch(actor, wake),
+        subscribe: (wake) => runtime.shardOf(actor).wakeups.watch(actor, wake),
         reached: () => String(after),
         async next() {
           const events = await runtime.stream(type, key, { after, limit: EVENTS_PER_READ });

@@ -1,8 +1,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { Runtime } from "../runtime/runtime.ts";
+import { parseBody, readJson } from "./body.ts";
 import { json, methodNotAllowed } from "./problem.ts";
-import { limitParameter, parseBody, readJson, readMessageId, readQuery } from "./request.ts";
+import { limitParameter, readMessageId, readQuery } from "./request.ts";
 import { deadLetterView } from "./views.ts";
 
 const name = z.string().min(1).max(1_000);

@@ -27,7 +27,7 @@ export function logRoutes(app: Hono, runtime: Runtime, live: LiveStreams): void 
     let reached = lastEventId(c, (id) => runtime.parseToken(id)) ?? after;
     return live.respond({
       subscribe(wake) {
-        const endings = runtime.shards.map((shard) => shard.committed.subscribe(wake));
+        const endings = runtime.shards.map((shard) => shard.wakeups.committed.subscribe(wake));
         return () => endings.forEach((end) => end());
       },
       reached: () => runtime.formatToken(reached),

@@ -1,4 +1,4 @@
-import type { StepView } from "../core/journal.ts";
+import type { StepView } from "../core/saga_view.ts";
 import type { SagaStatus } from "../runtime/sagas.ts";
 
 /** A saga instance in JSON: what it gave is its `result`, times are ISO 8601 in UTC. */

@@ -1,8 +1,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { Runtime } from "../runtime/runtime.ts";
+import { parseBody, readJson } from "./body.ts";
 import { json } from "./problem.ts";
-import { limitParameter, parseBody, readJson, readQuery } from "./request.ts";
+import { limitParameter, readQuery } from "./request.ts";
 import { scheduleView, timerView } from "./views.ts";
 
 /** What will happen, and when: timers and schedules. */

@@ -6,9 +6,9 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import type { Context, MiddlewareHandler, Next } from "hono";
+import type { Context, Next } from "hono";
 import { routePath } from "hono/route";
-import { contextOf, findTracer, traceparentOf, TraceSampler } from "../core/traceparent.ts";
+import { contextOf, findTracer, LEFT_OUT, traceparentOf, TraceSampler } from "../core/traceparent.ts";
 
 /** What a request hands on: the traceparent of its span, in place of the one it came with. */
 export interface TracedVariables {
@@ -21,7 +21,7 @@ export interface TracedVariables {
  */
 export function traceRequests(
   ratio: number,
-): MiddlewareHandler<{ Variables: TracedVariables }> | undefined {
+): ((c: Context<{ Variables: TracedVariables }>, next: Next) => Promise<void>) | undefined {
   const tracer = findTracer();
   if (!tracer) return undefined;
   const sampler = new TraceSampler(ratio);
@@ -29,7 +29,7 @@ export function traceRequests(
   return (c, next) => {
     const active = trace.getActiveSpan();
     if (!active && sampler.isLeftOut(c.req.header("traceparent"))) {
-      c.set("traceparent", sampler.unsampled());
+      c.set("traceparent", LEFT_OUT);
       return next();
     }
     const parent = active ? context.active() : contextOf(c.req.header("traceparent"));

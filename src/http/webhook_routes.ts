@@ -10,8 +10,9 @@ import {
 } from "../core/webhook_api.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AttemptResult, Delivery, WebhookService, WebhookStatus } from "../runtime/webhooks.ts";
+import { parseBody, readJson } from "./body.ts";
 import { json } from "./problem.ts";
-import { limitParameter, parseBody, readJson, readQuery } from "./request.ts";
+import { limitParameter, readQuery } from "./request.ts";
 
 /** Events sent to URLs: registering, looking, pausing, and what became of the deliveries. */
 export function webhookRoutes(app: Hono, runtime: Runtime, webhooks: WebhookService): void {

@@ -14,7 +14,14 @@ import type { Clock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import { type Message, parseActorName } from "../core/message.ts";
 import type { CommitSize, Observer, TurnEnd } from "../core/observer.ts";
-import { contextOf, isUnsampled, traceparentOf, TraceSampler } from "../core/traceparent.ts";
+import {
+  contextOf,
+  isUnsampled,
+  LEFT_OUT,
+  leftOutElsewhere,
+  traceparentOf,
+  TraceSampler,
+} from "../core/traceparent.ts";
 
 /** Messages whose contexts are remembered, for what follows them later: activities, reactors, projections. */
 const REMEMBERED_MAX = 10_000;
@@ -41,8 +48,9 @@ export class Tracing implements Observer {
   readonly #open = new BoundedMap<string, Span>(REMEMBERED_MAX);
   /** Of messages that are sampled, by id. */
   readonly #contexts = new BoundedMap<string, SpanContext>(REMEMBERED_MAX);
-  /** Of the turn that runs now, where it is not sampled: what it sends is not either. */
-  #unsampled: { readonly id: string; readonly spanContext: SpanContext | undefined } | undefined;
+  /** The message whose turn runs now, where it is not sampled: what it sends is not either. */
+  #unsampledId: string | undefined;
+  #unsampled = LEFT_OUT;
   /** By shard: turns that have joined its open commit. */
   readonly #joined: SpanContext[][] = [];
   /** By shard: of the commit that is on its way. */
@@ -55,12 +63,13 @@ export class Tracing implements Observer {
   ) {}
 
   began(message: Message, shard: number, attempt: number): void {
-    this.#unsampled = undefined;
+    this.#unsampledId = undefined;
     if (isUnsampled(message.traceparent)) return;
     // Only what comes from outside begins a trace: what follows from something has its, or none.
     if (message.traceparent === null && message.causationId !== null) return;
     if (this.sampler.isLeftOut(message.traceparent)) {
-      this.#unsampled = { id: message.id, spanContext: undefined };
+      this.#unsampledId = message.id;
+      this.#unsampled = LEFT_OUT;
       return;
     }
     const activity = activityNameOf(message.actor);
@@ -71,7 +80,8 @@ export class Tracing implements Observer {
     const span = this.tracer.startSpan(name, { kind }, contextOf(message.traceparent));
     const spanContext = span.spanContext();
     if (!span.isRecording()) {
-      this.#unsampled = { id: message.id, spanContext };
+      this.#unsampledId = message.id;
+      this.#unsampled = traceparentOf(spanContext);
       return;
     }
     // Only now: most are not sampled.
@@ -146,9 +156,8 @@ export class Tracing implements Observer {
   }
 
   contextOf(messageId: string): string | undefined {
-    const unsampled = this.#unsampled;
-    if (unsampled?.id === messageId && !unsampled.spanContext) return this.sampler.unsampled();
-    const spanContext = unsampled?.id === messageId ? unsampled.spanContext : this.#contexts.get(messageId);
+    if (messageId === this.#unsampledId) return this.#unsampled;
+    const spanContext = this.#contexts.get(messageId);
     return spanContext && traceparentOf(spanContext);
   }
 
@@ -156,7 +165,9 @@ export class Tracing implements Observer {
     const span = this.#open.get(keyOf(message));
     if (span) return context.with(trace.setSpan(context.active(), span), run);
     // What it makes spans of is then left out as well.
-    return isUnsampled(message.traceparent) ? context.with(contextOf(message.traceparent), run) : run();
+    const { traceparent } = message;
+    if (!isUnsampled(traceparent)) return run();
+    return context.with(contextOf(traceparent === LEFT_OUT ? leftOutElsewhere() : traceparent), run);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type AnyActivity, RetryLaterError } from "../core/activity.ts";
 import { backoffMs } from "../core/backoff.ts";
+import { DURATION_MS_MAX } from "../core/duration.ts";
 import { errorMessage } from "../core/errors.ts";
 import { aboutMessage } from "../core/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -44,7 +45,7 @@ function recordFailure(
   if (!isFree && (!isRetryable || attempts >= retry.attemptsMax)) {
     return work.failed(entry, error, undefined);
   }
-  const waitMs = later?.delayMs ?? 0;
+  const waitMs = later ? wholeMs(later.delayMs, retry.delayMs) : 0;
   const delayMs = Math.max(waitMs, backoffMs(retry, attempts, runtime.random()));
   if (later?.isCounted !== false) {
     runtime.log("warn", "Activity failed, will be tried again", {
@@ -57,4 +58,9 @@ function recordFailure(
   if (!isTooLate(job, runtime.clock.now())) return recorded;
   recorded.catch(() => {}); // lost with the end that follows, which is told
   return work.expired(entry);
+}
+
+/** As it can be stored: what an activity has worked out, say from a header, may be a fraction, or no number at all. */
+function wholeMs(ms: number, otherwise: number): number {
+  return Math.min(Math.max(Math.ceil(Number.isNaN(ms) ? otherwise : ms), 0), DURATION_MS_MAX);
 }

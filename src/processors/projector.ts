@@ -3,9 +3,10 @@ import type { RecordedEvent } from "../core/event.ts";
 import { parseActorName } from "../core/message.ts";
 import type { AnyProjection } from "../core/projection.ts";
 import { formatToken, type Positions } from "../core/token.ts";
+import type { LogGrowth } from "../runtime/log_wakeups.ts";
 import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { LogGrowth, Shard } from "../runtime/shard.ts";
+import type { Shard } from "../runtime/shard.ts";
 import type { Database, Row, Statement } from "../store/database.ts";
 import { readLog } from "../store/events.ts";
 import { moveCheckpoint, readCheckpoints } from "../store/read_store.ts";
@@ -105,7 +106,7 @@ export class Projector {
   start(): void {
     if (this.#isStopped) return;
     this.#endings = this.runtime.shards.map((shard) =>
-      shard.committed.subscribe((growth) => this.#grown(growth))
+      shard.wakeups.committed.subscribe((growth) => this.#grown(growth))
     );
     this.#wake();
   }

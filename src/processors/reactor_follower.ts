@@ -1,9 +1,11 @@
 import { errorMessage, FolioError } from "../core/errors.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { Reactor } from "../core/reactor.ts";
+import type { LogGrowth } from "../runtime/log_wakeups.ts";
+import type { ReactorAnswer } from "../runtime/outgoing.ts";
 import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { LogGrowth, ReactorAnswer, Shard } from "../runtime/shard.ts";
+import type { Shard } from "../runtime/shard.ts";
 import { readCheckpoint } from "../store/checkpoints.ts";
 import { HandlerError } from "./handler_error.ts";
 import { POSITIONS_PER_READ, ReactorHandling } from "./reactor_handling.ts";
@@ -81,7 +83,7 @@ export class ReactorFollower {
 
   start(): void {
     if (this.#upTo === Infinity) {
-      this.#unsubscribe = this.shard.committed.subscribe((growth) => this.#grown(growth));
+      this.#unsubscribe = this.shard.wakeups.committed.subscribe((growth) => this.#grown(growth));
     }
     this.#wake();
   }
@@ -173,15 +175,21 @@ export class ReactorFollower {
   }
 
   async #answer(events: readonly RecordedEvent[], end: number): Promise<void> {
-    const answers: ReactorAnswer[] = [];
+    let answers: ReactorAnswer[] = [];
+    let total = 0;
     for (const event of events) {
       try {
-        const sends = this.#handling.sendsFor(event);
+        const { sends, bytes } = this.#handling.sendsFor(event);
         if (sends.length > 0) answers.push({ event, sends });
+        total += bytes;
       } catch (error) {
         await this.#commit(answers, event.position - 1);
         throw error;
       }
+      if (total < this.runtime.limits.commitBytesMax) continue;
+      // No commit may become longer than one can be.
+      await this.#commit(answers, event.position);
+      [answers, total] = [[], 0];
     }
     await this.#commit(answers, end);
   }

@@ -36,11 +36,11 @@ export class ReactorHandling {
   }
 
   /**
-   * What is to be sent about one event.
+   * What is to be sent about one event; `bytes`: of JSON, roughly.
    *
    * @throws {HandlerError} When the handler throws, or wants what cannot be sent.
    */
-  sendsFor(event: RecordedEvent): Send[] {
+  sendsFor(event: RecordedEvent): { sends: Send[]; bytes: number } {
     try {
       return this.#ask(event);
     } catch (error) {
@@ -48,11 +48,12 @@ export class ReactorHandling {
     }
   }
 
-  #ask(event: RecordedEvent): Send[] {
+  #ask(event: RecordedEvent): { sends: Send[]; bytes: number } {
     const { type, key } = parseActorName(event.actor);
     const handler = this.reactor.on.get(`${type}/${event.type}`);
-    if (!handler) return [];
     const sends: Send[] = [];
+    let bytes = 0;
+    if (!handler) return { sends, bytes };
     const { payload, actor, version, shard, position, at, messageId, correlationId } = this.runtime.registry
       .present(
         event,
@@ -64,7 +65,11 @@ export class ReactorHandling {
       if (sends.length >= runtime.limits.turnSendsMax) {
         throw new RangeError("Too many messages for one event");
       }
-      sends.push({ request: runtime.copyOf(request), delayMs });
+      const copy = runtime.copyOf(request);
+      bytes += JSON.stringify(copy.input).length;
+      const { turnBytesMax } = runtime.limits;
+      if (bytes > turnBytesMax) throw new RangeError(`More than ${turnBytesMax} bytes of JSON for one event`);
+      sends.push({ request: copy, delayMs });
     };
     const returned: unknown = handler(
       {
@@ -86,6 +91,6 @@ export class ReactorHandling {
     if (returned instanceof Promise) {
       throw new TypeError("Handler must be synchronous, but it returned a promise");
     }
-    return sends;
+    return { sends, bytes };
   }
 }

@@ -90,7 +90,7 @@ export class ReactorReplays {
           if (this.#isStopped) throw new FolioError("draining", "This process is stopping", {});
           const page = await this.#handling.read(shard, { after, upTo, limit: EVENTS_PER_READ });
           for (const event of page.events) {
-            const sends = this.#handling.sendsFor(event);
+            const { sends } = this.#handling.sendsFor(event);
             if (sends.length > 0) eventsAnswered++;
             for (const { request: { type, command } } of sends) {
               messagesCount++;

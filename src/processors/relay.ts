@@ -29,7 +29,7 @@ export class Relay {
   start(): void {
     if (this.runtime.shards.length === 1) return;
     for (const shard of this.runtime.shards) {
-      this.#endings.push(shard.outboxFilled.subscribe(() => this.#wake(shard)));
+      this.#endings.push(shard.wakeups.outboxFilled.subscribe(() => this.#wake(shard)));
       this.#wake(shard);
     }
   }

@@ -28,14 +28,18 @@ export class StrayRejections {
   #unlogged = 0;
   readonly #listener = (event: PromiseRejectionEvent) => this.seen(event);
 
-  /** @param survives Whether all are survived, or steps only: the program that embeds Folio decides. */
+  /**
+   * @param survives Whether all are survived, or steps only: the program that embeds Folio decides.
+   * @param death Ends it, where it is not stopped.
+   */
   constructor(
     private readonly runtime: Pick<Runtime, "clock" | "log">,
     private readonly survives: boolean,
+    private readonly death?: AbortSignal,
   ) {}
 
   start(): void {
-    globalThis.addEventListener("unhandledrejection", this.#listener);
+    globalThis.addEventListener("unhandledrejection", this.#listener, this.death && { signal: this.death });
   }
 
   stop(): void {

@@ -34,13 +34,15 @@ export class WebhookFollowers {
   readonly #removed = new Set<string>();
   #refreshing: Promise<void> = Promise.resolve();
   #endings: (() => void)[] = [];
+  /** What ends the waiting for the next reading of a shard that could not be read. */
+  readonly #retries = new Map<Shard, () => void>();
   #isStopped = false;
 
   constructor(private readonly runtime: Runtime, private readonly delivery: DeliveryActivity) {}
 
   async start(): Promise<void> {
     for (const shard of this.runtime.shards) {
-      this.#endings.push(shard.committed.subscribe(({ types }) => {
+      this.#endings.push(shard.wakeups.committed.subscribe(({ types }) => {
         if ([...types].some((type) => type.startsWith(`${webhook.name}/`))) this.#refreshSoon(shard);
       }));
     }
@@ -50,7 +52,7 @@ export class WebhookFollowers {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    for (const end of this.#endings) end();
+    for (const end of [...this.#endings, ...this.#retries.values()]) end();
     await this.#refreshing;
     await Promise.all(
       [...this.#known.values()].flatMap(({ followers }) => followers.map((each) => each.stop())),
@@ -106,7 +108,9 @@ export class WebhookFollowers {
         shard: shard.number,
         error: errorMessage(error),
       });
-      this.#endings.push(this.runtime.clock.after(RETRY_DELAY_MS, () => this.#refreshSoon(shard)));
+      // One at a time, however many events have come of webhooks meanwhile.
+      this.#retries.get(shard)?.();
+      this.#retries.set(shard, this.runtime.clock.after(RETRY_DELAY_MS, () => this.#refreshSoon(shard)));
     });
   }
 

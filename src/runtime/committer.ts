@@ -5,17 +5,10 @@ import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
 import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
+import { InFlight, type Sent } from "./in_flight.ts";
 import { OpenCommit, type Release } from "./open_commit.ts";
-
-/** A commit on its way. */
-interface Sent {
-  readonly commit: OpenCommit;
-  readonly id: string;
-  /** It changes nothing, and is only to be confirmed; its id is that of the one before it. */
-  readonly isEmpty: boolean;
-  /** Undefined until the engine has answered. */
-  answer?: { readonly error?: unknown };
-}
+import { Patience } from "./patience.ts";
+import { notOwner } from "./serving.ts";
 
 /** What a committer tells its shard. */
 export interface CommitterOwner {
@@ -37,13 +30,10 @@ export interface CommitterOwner {
 const HALVED_FROM = 64;
 /** Commits on their way at once: the engine begins with the next one while the answer to the first comes back. */
 const IN_FLIGHT_MAX = 2;
-/** Losses in a row from which on the shard waits before it goes on: what is refused may be refused for good. */
-const LOSSES_AT_ONCE = 3;
-const RECOVERY_DELAY_MS = 100;
-const RECOVERY_DELAY_MS_MAX = 5_000;
 
 /**
- * Gathers what turns change into commits, and makes one durable after the other (group commit).
+ * Gathers what turns change into commits, and makes one durable after the other (group commit). Which commits are on
+ * their way, and after which, is with `InFlight`; how long to wait with a store in trouble, with `Patience`.
  *
  * Invariants:
  * 1. At most two commits are on their way to the engine, which takes them in their order; the next one fills
@@ -56,18 +46,14 @@ const RECOVERY_DELAY_MS_MAX = 5_000;
  */
 export class Committer {
   #open = new OpenCommit();
-  /** Oldest first. */
-  #inFlight: Sent[] = [];
-  #headId: string;
+  readonly #inFlight: InFlight;
   /** Releases of a durable commit that are called next, whatever becomes of those behind it. */
   #untold: Release[] = [];
-  /** Times that commits were lost since one was durable. */
-  #losses = 0;
   #flushScheduled = false;
-  #index: number;
   #state: "open" | "recovering" | "closed" = "open";
   #idle: (() => void)[] = [];
   #epoch: number;
+  readonly #patience: Patience;
 
   constructor(
     private readonly engine: ShardEngine,
@@ -83,9 +69,9 @@ export class Committer {
     },
     head: Head,
   ) {
-    this.#index = head.index;
-    this.#headId = head.id;
+    this.#inFlight = new InFlight(head);
     this.#epoch = head.epoch;
+    this.#patience = new Patience(world.clock, () => this.#isRecovering());
   }
 
   /** The commit that joins now. What joins becomes durable with it. */
@@ -95,14 +81,12 @@ export class Committer {
 
   /** Index that the open commit will have. */
   get openIndex(): number {
-    let index = this.#index + 1;
-    for (const { isEmpty } of this.#inFlight) if (!isEmpty) index++;
-    return index;
+    return this.#inFlight.nextIndex;
   }
 
   /** Index of the newest durable commit. */
   get durableIndex(): number {
-    return this.#index;
+    return this.#inFlight.durableIndex;
   }
 
   /** Whether turns must wait for the next commit. */
@@ -127,7 +111,8 @@ export class Committer {
 
   /** Resolves when all that has joined so far is durable; rejects when it is lost. */
   flushed(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
+    // Not of who only wants to be confirmed: while the shard is loaded again, nobody is, and the loading asks this.
+    if (this.#inFlight.length === 0 && !this.#open.hasRows) return Promise.resolve();
     return new Promise((durable, lost) => {
       this.#open.releases.push({ durable, lost });
       this.flushSoon();
@@ -195,8 +180,7 @@ export class Committer {
     const place = { index: this.openIndex, epoch: this.#epoch, id: ids.next(), at: now() };
     const sealed = commit.seal(place, shard);
     this.#open = new OpenCommit();
-    const sent: Sent = { commit, id: sealed.id, isEmpty: false };
-    this.#inFlight.push(sent);
+    const sent = this.#inFlight.add(commit, sealed.id);
     this.world.observer?.committing?.(shard, commit);
     this.engine.append(sealed.index - 1, sealed).then(
       () => this.#answered(sent, {}),
@@ -207,8 +191,7 @@ export class Committer {
 
   /** What was rejected or only read is told once it is known that nobody else has gone on from there. */
   #confirm(commit: OpenCommit): void {
-    const sent: Sent = { commit, id: this.#headId, isEmpty: true };
-    this.#inFlight.push(sent);
+    const sent = this.#inFlight.addEmpty(commit);
     const isOurs = ({ epoch }: Head) => epoch === this.#epoch;
     this.engine.head().then(
       (head) =>
@@ -221,7 +204,7 @@ export class Committer {
     sent.answer = answer;
     // What the engine's head says counts for more.
     if (this.#state !== "open") return;
-    for (let oldest = this.#inFlight[0]; oldest?.answer; oldest = this.#inFlight[0]) {
+    for (let oldest = this.#inFlight.oldest; oldest?.answer; oldest = this.#inFlight.oldest) {
       if ("error" in oldest.answer) return void this.#failed(oldest.answer.error);
       this.#succeeded();
     }
@@ -246,21 +229,20 @@ export class Committer {
 
   /** The oldest commit on its way is durable. @returns Who is to be told. */
   #takeDurable(): readonly Release[] {
-    const sent = this.#inFlight.shift();
+    const sent = this.#inFlight.land();
     if (!sent) return [];
-    const { commit, id, isEmpty } = sent;
+    const { commit, isEmpty } = sent;
     if (!isEmpty) {
-      this.#losses = 0;
-      this.#index++;
-      this.#headId = id;
+      this.#patience.succeeded();
       this.world.observer?.committed?.(this.world.shard, true);
     }
     this.owner.committed(commit.events, commit.outbox.length);
     return commit.releases;
   }
 
-  #releaseDurable(): void {
-    for (const release of this.#takeDurable()) release.durable();
+  /** @param count How many commits are durable after all. */
+  #releaseDurable(count: number): void {
+    for (; count > 0; count--) for (const release of this.#takeDurable()) release.durable();
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -272,28 +254,19 @@ export class Committer {
     if (!this.#isRecovering()) return; // closed meanwhile
     if (!head) return this.#fence();
     this.#epoch = head.epoch;
-    const durable = this.#inFlight.findIndex(({ id }) => id === head.id) + 1;
-    for (let count = 0; count < durable; count++) this.#releaseDurable();
+    const durable = this.#inFlight.countUpTo(head.id);
+    this.#releaseDurable(durable);
     if (this.#inFlight.length > 0) {
       const why = error instanceof Error ? error.message : String(error);
       const { shard } = this.world;
       this.#loseAll(new FolioError("store-unavailable", `Store failed: ${why}`, { shard }, { cause: error }));
       await this.owner.lost(head, why);
-      await this.#pause();
+      await this.#patience.afterLoss();
     }
     if (!this.#isRecovering()) return;
     this.#state = "open";
     this.#flush();
     this.owner.ready();
-  }
-
-  /** After so many losses, longer each time. */
-  #pause(): Promise<void> {
-    const delayMs = RECOVERY_DELAY_MS * 2 ** (++this.#losses - LOSSES_AT_ONCE - 1);
-    if (this.#losses <= LOSSES_AT_ONCE || !this.#isRecovering()) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.world.clock.after(Math.min(delayMs, RECOVERY_DELAY_MS_MAX), resolve);
-    });
   }
 
   #isRecovering(): boolean {
@@ -302,26 +275,15 @@ export class Committer {
 
   /** Asks where the shard is until there is an answer; undefined when it is another's, or this is closed. */
   async #recover(): Promise<Head | undefined> {
-    const lost = this.#inFlight.filter(({ isEmpty }) => !isEmpty)
-      .map(({ id }, place) => ({ index: this.#index + 1 + place, id }));
-    for (let delayMs = RECOVERY_DELAY_MS; this.#isRecovering();) {
-      try {
-        return await this.engine.recover(lost);
-      } catch (error) {
-        if (error instanceof FencedError) {
-          // They were there before the other holder came, and those who wait for them are told so; an empty one
-          // before them, too.
-          for (let left = error.landed; left > 0;) {
-            if (!this.#inFlight[0]?.isEmpty) left--;
-            this.#releaseDurable();
-          }
-          return undefined;
-        }
-        await new Promise<void>((resolve) => this.world.clock.after(delayMs, resolve));
-        delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MS_MAX);
-      }
+    const { places } = this.#inFlight;
+    try {
+      return await this.#patience.ask(() => this.engine.recover(places));
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      // These were there before the other holder came, and those who wait for them are told so.
+      this.#releaseDurable(this.#inFlight.countOf(error.landed));
+      return undefined;
     }
-    return undefined;
   }
 
   #fence(): void {
@@ -332,7 +294,7 @@ export class Committer {
   }
 
   #loseAll(error: FolioError): void {
-    for (const { commit, isEmpty } of this.#inFlight.splice(0)) {
+    for (const { commit, isEmpty } of this.#inFlight.lose()) {
       if (!isEmpty) this.world.observer?.committed?.(this.world.shard, false);
       for (const release of commit.releases) release.lost(error);
     }
@@ -351,8 +313,4 @@ export class Committer {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
-}
-
-export function notOwner(shard: number): FolioError {
-  return new FolioError("not-owner", `Shard ${shard} is held by another process`, { shard });
 }

@@ -63,17 +63,21 @@ export class Directory {
 
   /**
    * Drops idle activations while there are too many, and those not used for long. One that has messages, or
-   * events that are not yet on disk, stays.
+   * events that are not yet on disk, stays, and goes to the end of the line: ten thousand that cannot go must not
+   * keep those behind them.
    */
   #passivate(): void {
     const { activationsMax, passivateAfterMs } = this.world.limits;
     const usedBefore = this.world.clock.now() - passivateAfterMs;
-    let looked = 0;
+    let left = Math.min(this.#activations.size, LOOKED_AT_MAX);
     for (const activation of this.#activations.values()) {
       const isOver = this.#activations.size > activationsMax;
       if (!isOver && activation.lastUsedAt >= usedBefore) return;
-      if (++looked > LOOKED_AT_MAX) return;
-      if (isIdle(activation, this.committer.durableIndex)) this.#activations.delete(activation.name);
+      if (left-- === 0) return;
+      this.#activations.delete(activation.name);
+      if (!isIdle(activation, this.committer.durableIndex)) {
+        this.#activations.set(activation.name, activation);
+      }
     }
   }
 }

@@ -1,31 +1,16 @@
-import { backoffMs } from "../core/backoff.ts";
-import { errorMessage, FolioError } from "../core/errors.ts";
 import { Journal } from "../core/journal.ts";
 import type { AnySaga } from "../core/saga.ts";
-import { aboutMessage } from "../core/log.ts";
-import type { Outcome } from "../core/message.ts";
 import type { Activation } from "./activation.ts";
-import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { turnFailure } from "./pending.ts";
-import type { Recorder } from "./recorder.ts";
 import { rolledBack, SagaTurn, type SagaTurnResult } from "./saga_turn.ts";
+import { Settlement, type SettlementOwner } from "./settlement.ts";
 import { runTurn, type TurnInput, type TurnResult, type TurnWorld } from "./turn.ts";
-import type { World } from "./world.ts";
 
 /** What the dispatcher needs of its shard. */
-export interface DispatcherOwner {
-  readonly world: World;
-  readonly shard: number;
-  readonly committer: Committer;
+export interface DispatcherOwner extends SettlementOwner {
   readonly outgoing: Outgoing;
-  readonly recorder: Recorder;
   load(activation: Activation): void;
-  /** A message's outcome is on disk, or it is gone. */
-  settled(entry: Entry): void;
-  /** A message has left its mailbox. */
-  left(): void;
 }
 
 /**
@@ -35,15 +20,18 @@ export interface DispatcherOwner {
  * Invariants:
  * 1. One actor has one turn at a time, in mailbox order; actors take turns.
  * 2. A turn that fails changes nothing, and takes no position.
- * 3. A message leaves its mailbox only when it is done, rejected or dead.
+ * 3. A message leaves its mailbox only when it is done, rejected or dead, or its caller was told that it failed
+ *    (`Settlement`).
  */
 export class Dispatcher {
   #ready: Activation[] = [];
   #running = false;
   #stopped = false;
+  readonly #settlement: Settlement;
   readonly #turnWorld: { -readonly [K in keyof TurnWorld]: TurnWorld[K] };
 
   constructor(private readonly owner: DispatcherOwner) {
+    this.#settlement = new Settlement(owner);
     const { ids, limits, registry } = owner.world;
     this.#turnWorld = {
       now: 0,
@@ -115,17 +103,11 @@ export class Dispatcher {
       return this.#failed(activation, entry, activation.loadError);
     }
     if (message.expectedVersion !== null && !isExpected(message.expectedVersion, activation.version)) {
-      return this.#unexpectedVersion(activation, entry, message.expectedVersion);
+      return this.#settlement.unexpectedVersion(activation, entry, message.expectedVersion);
     }
     this.#turnWorld.now = this.owner.recorder.now();
     if (message.expiresAt !== null && this.#turnWorld.now >= message.expiresAt) {
-      return this.#settle(activation, entry, {
-        status: "rejected",
-        rejection: "expired",
-        details: { expiresAt: message.expiresAt },
-        version: activation.version,
-        position: this.owner.recorder.position,
-      });
+      return this.#settlement.rejected(activation, entry, "expired", { expiresAt: message.expiresAt });
     }
     world.observer?.began?.(message, shard, entry.attempts + 1);
     const input = {
@@ -190,13 +172,7 @@ export class Dispatcher {
       return false;
     }
     if (result.kind === "rejected") {
-      this.#settle(activation, entry, {
-        status: "rejected",
-        rejection: result.rejection,
-        ...(result.details === undefined ? {} : { details: result.details }),
-        version: activation.version,
-        position: this.owner.recorder.position,
-      });
+      this.#settlement.rejected(activation, entry, result.rejection, result.details);
       return true;
     }
     let snapshot: string | undefined;
@@ -207,95 +183,14 @@ export class Dispatcher {
       return false;
     }
     this.owner.recorder.turn(activation, entry, result, snapshot, this.#turnWorld.now);
-    this.#settle(activation, entry, {
-      status: "done",
-      reply: result.reply,
-      version: activation.version,
-      position: this.owner.recorder.position,
-    });
+    this.#settlement.done(activation, entry, result.reply);
     return true;
   }
 
-  /** A message is done or rejected: it leaves its mailbox, and its callers are told once that is on disk. */
-  #settle(activation: Activation, entry: Entry, outcome: Outcome): void {
-    this.#leave(activation);
-    this.owner.recorder.conclude(entry, outcome);
-  }
-
-  #unexpectedVersion(activation: Activation, entry: Entry, expected: string): void {
-    const { version } = activation;
-    if (entry.durable) {
-      return this.#settle(activation, entry, {
-        status: "rejected",
-        rejection: "version-mismatch",
-        details: { expected, version },
-        version,
-        position: this.owner.recorder.position,
-      });
-    }
-    const error = new FolioError(
-      "version-mismatch",
-      `${activation.name} is at version ${version}, not ${expected}`,
-      { expected, version },
-    );
-    this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "rejected", error);
-    // The version may not be on disk yet, and whoever is told of it will rely on it.
-    this.#leave(activation);
-    entry.outcome = {
-      status: "rejected",
-      rejection: error.code,
-      version,
-      position: this.owner.recorder.position,
-    };
-    const tell = (told: FolioError) => {
-      this.owner.settled(entry);
-      for (const waiter of entry.waiters.splice(0)) waiter.failed(told);
-    };
-    this.owner.committer.open.releases.push({ durable: () => tell(error), lost: tell });
-    this.owner.committer.flushSoon();
-  }
-
-  /** A caller who waits is told at once; a message that is kept is tried again, or becomes a dead letter. */
+  /** A turn has failed: its message is tried again after a while, or has left its mailbox. */
   #failed(activation: Activation, entry: Entry, error: unknown): void {
-    const { world, shard } = this.owner;
-    const { message } = entry;
-    const fields = { shard, ...aboutMessage(message) };
-    if (!entry.durable) {
-      world.observer?.ended?.(message, shard, "failed", error);
-      if (isFull(error)) return this.#giveUp(activation, entry, error);
-      world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
-      return this.#giveUp(activation, entry, turnFailure(error, message));
-    }
-    const policy = activation.actor?.retry;
-    entry.attempts++;
-    this.owner.recorder.note(entry, error);
-    if (!policy || entry.attempts >= policy.attemptsMax) {
-      this.#leave(activation);
-      return this.owner.recorder.bury(entry, error);
-    }
-    const delayMs = backoffMs(policy, entry.attempts, world.ids.random());
-    entry.status = "retrying";
-    entry.nextAttemptAt = this.owner.recorder.now() + delayMs;
-    this.owner.recorder.store(entry);
-    world.observer?.ended?.(message, shard, "retrying", error);
-    this.#hold(activation, delayMs);
-    world.log("warn", "Handler failed, will be tried again", {
-      ...fields,
-      attempt: entry.attempts,
-      error: errorMessage(error),
-    });
-  }
-
-  /** Drops a message that is not kept; nothing of it is recorded. */
-  #giveUp(activation: Activation, entry: Entry, error: FolioError): void {
-    this.#leave(activation);
-    this.owner.settled(entry);
-    for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-  }
-
-  #leave(activation: Activation): void {
-    activation.mailbox.shift();
-    this.owner.left();
+    const delayMs = this.#settlement.failed(activation, entry, error);
+    if (delayMs !== undefined) this.#hold(activation, delayMs);
   }
 
   /** Keeps an actor from its mailbox for a while. */
@@ -307,11 +202,6 @@ export class Dispatcher {
       this.schedule(activation);
     });
   }
-}
-
-/** Whether a turn failed for want of room, which the caller may be told as it is. */
-function isFull(error: unknown): error is FolioError {
-  return FolioError.is(error, "mailbox-full") || FolioError.is(error, "shard-full");
 }
 
 function isSnapshotDue(

@@ -1,5 +1,6 @@
 import { FolioError } from "../core/errors.ts";
 import { activityNameOf } from "../core/activity.ts";
+import type { RecordedEvent } from "../core/event.ts";
 import type { Message, ReplyTo, Told } from "../core/message.ts";
 import { parseActorName } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
@@ -13,8 +14,14 @@ export interface OutgoingOwner {
   readonly shard: number;
   readonly committer: Committer;
   /** Why an actor cannot take so many more messages, with so many for all of the shard, if it cannot. */
-  canAdmit(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined;
+  whyFull(actor: string, more: { ofActor: number; ofShard: number }): FolioError | undefined;
   admit(message: Message): void;
+}
+
+/** What a reactor sends about one event. */
+export interface ReactorAnswer {
+  readonly event: RecordedEvent;
+  readonly sends: readonly Send[];
 }
 
 /** What a message is sent because of. */
@@ -66,7 +73,7 @@ export class Outgoing {
       return new FolioError("shard-full", full, { shard, depthMax });
     }
     for (const [actor, count] of more) {
-      const full = this.owner.canAdmit(actor, { ofActor: count, ofShard: sends.length - outbox });
+      const full = this.owner.whyFull(actor, { ofActor: count, ofShard: sends.length - outbox });
       if (full) return full;
     }
     return undefined;
@@ -101,6 +108,25 @@ export class Outgoing {
     committer.open.outbox.push([++this.#seq, target, text]);
     committer.open.bytes += text.length;
     this.#depth++;
+  }
+
+  /**
+   * Lets what a reactor sends about events join the open commit.
+   *
+   * @param answers In the order of their events.
+   * @throws {FolioError} `mailbox-full`, `shard-full`: nothing was sent.
+   */
+  sendAnswers(reactor: string, answers: readonly ReactorAnswer[], at: number): void {
+    const full = this.whyNoRoom(answers.flatMap(({ sends }) => sends));
+    if (full) throw full;
+    for (const { event, sends } of answers) {
+      const cause = { id: event.messageId, correlationId: event.correlationId, traceparent: null };
+      for (const [index, send] of sends.entries()) {
+        // The same however often the event is read: it tells where the message comes from, too.
+        const id = `${reactor}.${event.shard}.${event.position}.${index}`;
+        this.send({ ...send, id }, cause, at);
+      }
+    }
   }
 
   /**

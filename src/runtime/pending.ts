@@ -46,6 +46,16 @@ export class Pending {
     return this.#byId.get(id) ?? [];
   }
 
+  /** Messages of an id, each as it may be told now. */
+  recordsOf(id: string, shard: number): MessageRecord[] {
+    return this.byId(id).map((entry) => {
+      const record = entry.toRecord(shard);
+      const isSettled = record.handledAt !== null || record.status === "dead";
+      // What its turn has decided is nobody's to know before it is on disk.
+      return isSettled ? { ...record, status: "running", handledAt: null, outcome: null } : record;
+    });
+  }
+
   *values(): Iterable<Entry> {
     for (const entries of this.#byId.values()) yield* entries;
   }

@@ -1,14 +1,13 @@
 import { aboutMessage } from "../core/log.ts";
 import { errorMessage } from "../core/errors.ts";
-import type { Outcome, Told } from "../core/message.ts";
+import type { Message, Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { World } from "./world.ts";
-import type { Timers } from "./timers.ts";
-import type { TurnResult } from "./turn.ts";
+import type { TimerChange, TurnResult } from "./turn.ts";
 
 /** What a recorder needs of its shard. */
 export interface RecorderOwner {
@@ -16,7 +15,8 @@ export interface RecorderOwner {
   readonly shard: number;
   readonly committer: Committer;
   readonly outgoing: Outgoing;
-  readonly timers: Timers;
+  /** Lets a change of an actor's timer join the open commit. */
+  changeTimer(actor: string, change: TimerChange, cause: Message): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
   /** A message has left its mailbox. */
@@ -128,7 +128,7 @@ export class Recorder {
     }
     if (entry.durable || entry.named) open.bytes += result.replyChars + entry.inputJson.length;
     for (const send of result.sends) this.owner.outgoing.send(send, message, at);
-    for (const change of result.timers) this.owner.timers.change(activation.name, change, message);
+    for (const change of result.timers) this.owner.changeTimer(activation.name, change, message);
   }
 
   /** A message is done or rejected: its callers are told once that is on disk. */
@@ -251,5 +251,5 @@ export class Recorder {
 }
 
 function clip(text: string): string {
-  return text.slice(0, ERROR_CHARS_MAX);
+  return text.slice(0, ERROR_CHARS_MAX).toWellFormed(); // the cut may go through a pair
 }

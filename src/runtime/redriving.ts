@@ -2,10 +2,12 @@ import { FolioError } from "../core/errors.ts";
 import type { MessageRecord } from "../core/message.ts";
 import { readMessagesById } from "../store/messages.ts";
 import type { ShardStore } from "../store/shard_store.ts";
+import type { Admission } from "./admission.ts";
 import type { Committer } from "./committer.ts";
 import { Entry } from "./mailbox.ts";
-import { inProgress, type Pending } from "./pending.ts";
+import { inProgress } from "./pending.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Serving } from "./serving.ts";
 import type { World } from "./world.ts";
 
 /** What redriving needs of its shard. */
@@ -14,13 +16,8 @@ export interface RedrivingOwner {
   readonly store: ShardStore;
   readonly committer: Committer;
   readonly recorder: Recorder;
-  readonly pending: Pending;
-  /** @throws {FolioError} When the shard takes nothing now. */
-  checkServing(): void;
-  /** Why an actor takes no more messages; undefined where it does. */
-  whyFull(actor: string): FolioError | undefined;
-  unavailable(cause?: unknown): FolioError;
-  enqueue(entry: Entry): void;
+  readonly serving: Serving;
+  readonly admission: Admission;
 }
 
 /** Takes dead letters up again: puts them back, or ends them. */
@@ -34,13 +31,13 @@ export class Redriving {
    * @throws {FolioError} `message-in-progress` when somebody else is at it; or as `submit` does.
    */
   async redrive(record: MessageRecord, input: unknown): Promise<void> {
-    const { world, pending, recorder, committer } = this.owner;
+    const { world, admission, recorder, committer } = this.owner;
     const at = world.clock.now();
     const edited = input === undefined ? {} : { input };
     const entry = await this.#reserve(record, { ...edited, deliverAt: at, nextAttemptAt: null });
-    const full = this.owner.whyFull(record.actor);
+    const full = admission.whyFull(record.actor);
     if (full) {
-      pending.delete(entry);
+      admission.pending.delete(entry);
       throw full;
     }
     if (input !== undefined && entry.originalInput === undefined) entry.originalInput = record.input;
@@ -53,7 +50,7 @@ export class Redriving {
       error: input === undefined ? "redriven" : "redriven with edited input",
     });
     recorder.store(entry);
-    this.owner.enqueue(entry);
+    admission.enqueue(entry);
     await committer.flushed();
   }
 
@@ -64,13 +61,13 @@ export class Redriving {
     entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
     this.owner.recorder.store(entry);
     await this.owner.committer.flushed();
-    this.owner.pending.delete(entry);
+    this.owner.admission.pending.delete(entry);
   }
 
   /** Takes a dead letter, so that nobody else does anything about it meanwhile. */
   async #reserve(record: MessageRecord, changes: Partial<MessageRecord>): Promise<Entry> {
-    const { store, pending } = this.owner;
-    this.owner.checkServing();
+    const { store, serving, admission: { pending } } = this.owner;
+    serving.check();
     const place = Entry.fromRecord(record);
     if (!pending.remember(place)) throw inProgress(record.id);
     try {
@@ -80,14 +77,14 @@ export class Redriving {
       if (now?.status !== "dead" || now.handledAt !== null) {
         throw new FolioError("unknown-message", `Message ${record.id} is no dead letter`, { id: record.id });
       }
-      this.owner.checkServing();
-      if (pending.get(record) !== place) throw this.owner.unavailable();
+      serving.check();
+      if (pending.get(record) !== place) throw serving.unavailable();
       const entry = Entry.fromRecord({ ...now, ...changes });
       pending.set(entry);
       return entry;
     } catch (error) {
       pending.delete(place);
-      throw error instanceof FolioError ? error : this.owner.unavailable(error);
+      throw error instanceof FolioError ? error : serving.unavailable(error);
     }
   }
 }

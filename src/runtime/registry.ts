@@ -158,5 +158,5 @@ function add<Module extends AnyModule>(kind: string, to: Map<string, Module>, mo
 }
 
 function clip(name: string): string {
-  return name.length > 64 ? `${name.slice(0, 64)}…` : name;
+  return (name.length > 64 ? `${name.slice(0, 64)}…` : name).toWellFormed();
 }

@@ -4,23 +4,21 @@ import type { CommandRequest } from "../core/command.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import { errorMessage, FolioError } from "../core/errors.ts";
 import { createIds, type Ids } from "../core/ids.ts";
-import { isJson } from "../core/json.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import type { Observer } from "../core/observer.ts";
-import { isMessageId, type Message, type MessageRecord } from "../core/message.ts";
+import type { MessageRecord } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
 import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
 import { readStream } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
-import { type Accepted, type Answer, type Answered, Caller } from "./caller.ts";
-import { Deadlines } from "./deadlines.ts";
+import type { Accepted, Answer, Answered } from "./caller.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
+import { Commands, copyOfRequest, type SubmitOptions } from "./commands.ts";
 import { type ComingUp, readComingUp } from "./coming_up.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import { readPast, type Until } from "./history.ts";
-import type { Entry } from "./mailbox.ts";
 import { readMessage } from "./message_reader.ts";
 import { type AnyModule, Registry } from "./registry.ts";
 import { Sagas } from "./sagas.ts";
@@ -28,25 +26,6 @@ import { Shard } from "./shard.ts";
 import type { World } from "./world.ts";
 import { Schedules } from "./schedules.ts";
 import { readTrace, type Trace } from "./trace.ts";
-
-/** How one command is sent. */
-export interface SubmitOptions {
-  /** Names the message: it is handled once for each actor however often it is sent. Made here if not given. */
-  readonly messageId?: string | undefined;
-  /** False where `messageId` is `newId()`'s, and so nobody's to repeat; true unless said otherwise. */
-  readonly isNamed?: boolean | undefined;
-  readonly correlationId?: string | undefined;
-  /** W3C Trace Context, passed on to all that follows. */
-  readonly traceparent?: string | undefined;
-  /** Versions of which the actor must have one: `*`, or numbers parted by commas. */
-  readonly expectedVersion?: string | undefined;
-  /** Not before this time, in milliseconds since the Unix epoch. */
-  readonly deliverAt?: number | undefined;
-  /** From this time on it is not handled any more, but rejected as `expired`. */
-  readonly expiresAt?: number | undefined;
-  /** `0` only admits the message; otherwise the answer is awaited so long, at the most. */
-  readonly waitMs: number;
-}
 
 /** What `ask` gives: the reply, or the actor's no. */
 export type AskResult<Reply, Rejection> =
@@ -68,7 +47,10 @@ export interface RuntimeOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** All shards of this process, and the way to them. */
+/**
+ * All shards of this process, and the way to them: what is sent goes through `Commands`, what is read is in the memory
+ * or on the disk of a shard, or of several.
+ */
 export class Runtime {
   readonly registry: Registry;
   readonly clock: Clock;
@@ -82,15 +64,7 @@ export class Runtime {
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
-  #asking = 0;
-  #answered: (() => void)[] = [];
-  #isDraining = false;
-  /** Callers who wait as long as anybody may. */
-  readonly #longestWaits: Deadlines;
-  /** One caller less waits. */
-  readonly #left = () => {
-    if (--this.#asking === 0) { for (const wake of this.#answered.splice(0)) wake(); }
-  };
+  readonly #commands: Commands;
 
   private constructor(shards: readonly Shard[], world: World) {
     this.shards = shards;
@@ -103,7 +77,7 @@ export class Runtime {
     this.log = world.log;
     this.observer = world.observer;
     this.#ids = world.ids;
-    this.#longestWaits = new Deadlines(world.clock, world.limits.requestWaitMsMax);
+    this.#commands = new Commands(world, (actor) => this.shardOf(actor));
   }
 
   /** Takes the shards over and loads their mailboxes. */
@@ -130,11 +104,11 @@ export class Runtime {
 
   /** Whether commands are taken. */
   get isReady(): boolean {
-    return !this.#isDraining && this.shards.every((shard) => shard.isServing);
+    return !this.isDraining && this.shards.every((shard) => shard.isServing);
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#commands.isClosed;
   }
 
   /** The shard that an actor lives in. */
@@ -201,36 +175,8 @@ export class Runtime {
    * `version-mismatch`, `message-in-progress`, `message-mismatch`, `mailbox-full`, `shard-full`,
    * `handler-failed`, `invariant-broken`, `draining`, `not-owner`, `store-unavailable`.
    */
-  // deno-lint-ignore require-await -- async so that what is thrown here rejects like the rest
-  async submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
-    const parsedInput = this.registry.parseFromOutside(request);
-    if (this.#isDraining) throw new FolioError("draining", "This process is stopping", {});
-    const message = this.#message(request, options);
-    const shard = this.shardOf(message.actor);
-    // Whoever names a time does not wait, however soon that is: the answer must not hang on a millisecond.
-    const wantsOutcome = options.waitMs > 0 && options.deliverAt === undefined;
-    const answered = {
-      messageId: message.id,
-      correlationId: message.correlationId,
-      actor: message.actor,
-      shard: shard.number,
-    };
-    return new Promise<Answer>((resolve, reject) => {
-      const caller = new Caller(answered, wantsOutcome, resolve, reject, this.#left);
-      this.#asking++;
-      try {
-        const entry = shard.submit(
-          message,
-          { durable: !wantsOutcome, named: options.isNamed ?? options.messageId !== undefined, parsedInput },
-          caller,
-        );
-        if (wantsOutcome && !entry.outcome) {
-          caller.waitsUntil(this.#promoteAfter(shard, entry, options.waitMs));
-        }
-      } catch (error) {
-        caller.failed(error);
-      }
-    });
+  submit(request: CommandRequest, options: SubmitOptions): Promise<Answer> {
+    return this.#commands.submit(request, options);
   }
 
   /**
@@ -323,15 +269,15 @@ export class Runtime {
    * is on disk.
    */
   async drain(): Promise<void> {
-    this.#isDraining = true;
+    this.#commands.close();
     this.draining.emit();
-    if (this.#asking > 0) await new Promise<void>((resolve) => this.#answered.push(resolve));
+    await this.#commands.told();
     await Promise.all(this.shards.map((shard) => shard.drain()));
   }
 
   /** Ends all work and closes the store. Whoever still waits is told `draining`. */
   async stop(): Promise<void> {
-    this.#isDraining = true;
+    this.#commands.close();
     await Promise.all(this.shards.map((shard) => shard.close()));
   }
 
@@ -341,54 +287,6 @@ export class Runtime {
    * @throws {FolioError} `invalid-input`, `payload-too-large`.
    */
   copyOf(request: CommandRequest): CommandRequest {
-    if (!isJson(request.input)) {
-      throw new FolioError("invalid-input", `Input of ${request.command} is not JSON`, { issues: [] });
-    }
-    const json = JSON.stringify(request.input);
-    const { payloadBytesMax: bytesMax } = this.limits;
-    if (json.length > bytesMax) {
-      throw new FolioError("payload-too-large", `Input must be no more than ${bytesMax} bytes`, { bytesMax });
-    }
-    return { ...request, input: JSON.parse(json) };
-  }
-
-  #promoteAfter(shard: Shard, entry: Entry, waitMs: number): () => void {
-    const promote = () => shard.promote(entry);
-    return waitMs < this.limits.requestWaitMsMax
-      ? this.clock.after(waitMs, promote)
-      : this.#longestWaits.add(promote);
-  }
-
-  #message(request: CommandRequest, options: SubmitOptions): Message {
-    const { messageId } = options;
-    if (messageId !== undefined && !isMessageId(messageId)) {
-      throw new FolioError(
-        "malformed",
-        "Cannot use the message id: 1 to 255 printable ASCII characters, no spaces",
-        {
-          name: "messageId",
-        },
-      );
-    }
-    for (const name of ["deliverAt", "expiresAt"] as const) {
-      if (options[name] === undefined || Number.isSafeInteger(options[name])) continue;
-      throw new FolioError("malformed", `Cannot use ${name}: a whole number of milliseconds`, { name });
-    }
-    const now = this.clock.now();
-    const id = messageId ?? this.#ids.next();
-    return {
-      id,
-      actor: `${request.type}/${request.key}`,
-      command: request.command,
-      input: request.input,
-      correlationId: options.correlationId ?? id,
-      causationId: null,
-      traceparent: options.traceparent ?? null,
-      expectedVersion: options.expectedVersion ?? null,
-      enqueuedAt: now,
-      deliverAt: Math.max(options.deliverAt ?? now, now),
-      expiresAt: options.expiresAt ?? null,
-      replyTo: null,
-    };
+    return copyOfRequest(request, this.limits.payloadBytesMax);
   }
 }

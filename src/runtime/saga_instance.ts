@@ -7,7 +7,7 @@ import type { StepContext } from "../core/saga_actor.ts";
 import type { AnySaga } from "../core/saga.ts";
 import type { SagaEventName, SagaFailure, SagaPayload } from "../core/saga_events.ts";
 import { StepError } from "../core/step.ts";
-import { checkJson, TurnContext, type TurnInput, type TurnWorld } from "./turn.ts";
+import { TurnContext, type TurnInput, type TurnWorld } from "./turn.ts";
 
 /** What a turn of a saga is given beside what every turn is. */
 export interface SagaTurnWorld extends TurnWorld {
@@ -67,12 +67,6 @@ export class SagaInstance {
   toSelf(command: string, input: unknown): CommandRequest {
     return { type: this.saga.name, key: this.input.key, command, input };
   }
-
-  /** A copy, not too large: what the saga does to the object afterwards is not sent. */
-  copyOf(request: CommandRequest): CommandRequest {
-    const json = checkJson(`Input of ${request.command}`, request.input, this.world.limits.payloadBytesMax);
-    return { ...request, input: JSON.parse(json) };
-  }
 }
 
 function timerName(run: number, step: number): string {
@@ -91,6 +85,7 @@ export function failureOf(error: unknown): SagaFailure {
   return { code: "run-failed", message: clip(errorMessage(error)) };
 }
 
+/** The beginning of a text; a pair that the cut goes through, or that was none before, is made whole. */
 export function clip(text: string): string {
-  return text.slice(0, ERROR_CHARS_MAX);
+  return text.slice(0, ERROR_CHARS_MAX).toWellFormed();
 }

@@ -1,6 +1,4 @@
 import type { z } from "zod";
-import type { AnyActivity } from "../core/activity.ts";
-import type { CommandRequest } from "../core/command.ts";
 import { parseDuration } from "../core/duration.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { Journal, StepRecord } from "../core/journal.ts";
@@ -8,51 +6,14 @@ import { deepFreeze } from "../core/json.ts";
 import type { AnySaga } from "../core/saga.ts";
 import type { StepKind } from "../core/saga_events.ts";
 import { type Step, StepError, type Undo } from "../core/step.ts";
-
-/** What a step asks of the runtime. */
-export type Effect =
-  | { readonly kind: "ask"; readonly request: CommandRequest }
-  | {
-    readonly kind: "perform";
-    readonly activity: AnyActivity;
-    readonly input: unknown;
-    readonly key: string;
-  }
-  | { readonly kind: "sleep"; readonly ms: number }
-  | { readonly kind: "waitFor"; readonly signal: string; readonly withinMs: number | undefined }
-  | { readonly kind: "child"; readonly saga: AnySaga; readonly input: unknown }
-  | { readonly kind: "value"; readonly value: unknown }
-  /** It cannot be done: the step fails at once. */
-  | { readonly kind: "invalid"; readonly error: unknown };
-
-/** A step that `run` has asked for. */
-export interface Call {
-  readonly kind: StepKind;
-  /** Unique within the run. */
-  readonly name: string;
-  readonly effect: Effect;
-  /** What `run` is given of what was recorded. */
-  readonly decode: (output: unknown) => unknown;
-  readonly undo: ((output: unknown) => Undo) | undefined;
-  readonly promise: PromiseWithResolvers<unknown>;
-}
-
-/** How a run has come to its end. */
-export type RunEnd =
-  | { readonly kind: "done"; readonly output: unknown }
-  | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "continued"; readonly input: unknown };
+import { PartedError, RecordedSteps } from "./recorded_steps.ts";
+import type { Call, Effect, RunEnd } from "./saga_call.ts";
 
 /** What values are made of while a turn goes on. */
 export interface RunWorld {
   readonly now: number;
   id(): string;
   random(): number;
-}
-
-/** The code of a saga does not do what an instance of it has recorded. */
-export class PartedError extends Error {
-  override readonly name = "PartedError";
 }
 
 /**
@@ -63,7 +24,7 @@ export class PartedError extends Error {
  * Invariants:
  * 1. Nothing leaves here but calls, to be collected; a run that is dropped has done nothing.
  * 2. Between two ends that it is told, all it does has come to rest.
- * 3. In replay, between two ends the same steps are asked for as were recorded there; otherwise it has parted.
+ * 3. In replay, between two ends the same steps are asked for as were recorded there (`RecordedSteps`).
  */
 export class SagaRun {
   /** Set while a turn goes on. */
@@ -74,9 +35,8 @@ export class SagaRun {
   readonly #names = new Set<string>();
   readonly #counts = new Map<string, number>();
   readonly #versions = new Map<string, number>();
-  /** In replay: what was recorded at this point and has not been asked for, by `keyOf`. */
-  #recorded: { readonly isStrict: boolean; readonly steps: Map<string, StepRecord> } | undefined;
-  #parted: PartedError | undefined;
+  /** In replay: what was recorded at this point. */
+  #recorded: RecordedSteps | undefined;
 
   constructor(private readonly saga: AnySaga, private readonly actor: string) {}
 
@@ -94,15 +54,12 @@ export class SagaRun {
       const upTo = ends[next]?.after ?? steps.length;
       // Where it failed, it does not matter what mended code would do instead.
       const isStrict = next < ends.length || journal.status === "running";
-      run.#recorded = {
-        isStrict,
-        steps: new Map(steps.slice(from, upTo).map((step) => [keyOf(step), step])),
-      };
+      run.#recorded = new RecordedSteps(actor, steps.slice(from, upTo), isStrict);
       const last = ends[next - 1];
       if (last) run.tell(last.step);
       else run.begin(journal.started?.input);
       await quiet();
-      if (isStrict) run.#checkPoint();
+      run.#recorded.check(run.end);
       from = upTo;
     }
     run.#recorded = undefined;
@@ -212,11 +169,11 @@ export class SagaRun {
     promise.promise.catch(() => {}); // nobody may be waiting for it yet
     // What a step gives is of the type that its request, activity, schema or saga declares.
     const given = promise.promise as Promise<Output>;
-    if (this.end || this.#parted) return given;
+    if (this.end || this.#recorded?.parted) return given;
     const name = this.#unique(base);
     const call = { kind, name, promise, decode, undo: undo as Call["undo"] };
     if (this.#recorded) {
-      const step = this.#match(kind, name);
+      const step = this.#recorded.take(kind, name);
       if (step) this.#waiting.set(step.number, { ...call, effect: alreadyStarted });
     } else {
       this.#checkTurn(kind, name);
@@ -228,8 +185,8 @@ export class SagaRun {
   #value(kind: "now" | "id" | "random", make: (world: RunWorld) => unknown): unknown {
     const name = this.#unique(kind);
     if (this.#recorded) {
-      const step = this.#match(kind, name);
-      if (!step) throw this.#parted ?? new Error(`${this.actor} has failed before this step`);
+      const step = this.#recorded.take(kind, name);
+      if (!step) throw this.#recorded.parted ?? new Error(`${this.actor} has failed before this step`);
       return step.output;
     }
     const value = make(this.#checkTurn(kind, name));
@@ -240,13 +197,10 @@ export class SagaRun {
   #version(name: string, version: number): number {
     const known = this.#versions.get(name);
     if (known !== undefined) return known;
-    let found = 0; // it was past this place before the call was there
-    if (this.#recorded) {
-      const step = this.#recorded.steps.get(keyOf({ kind: "version", name }));
-      if (step) found = Number(step.output);
-    } else {
+    // Where there is none, it was past this place before the call was there.
+    const found = this.#recorded ? this.#recorded.version(name) ?? 0 : version;
+    if (!this.#recorded) {
       this.#checkTurn("version", name);
-      found = version;
       this.#asked.push(valueCall("version", name, version));
     }
     this.#versions.set(name, found);
@@ -266,48 +220,10 @@ export class SagaRun {
     if (this.world) return this.world;
     throw new Error(`Cannot ${kind} "${name}": run has awaited something that is no step`);
   }
-
-  /** The recorded step that is asked for. */
-  #match(kind: StepKind, name: string): StepRecord | undefined {
-    const recorded = this.#recorded;
-    if (!recorded) return undefined;
-    const key = keyOf({ kind, name });
-    const step = recorded.steps.get(key);
-    if (step?.kind === kind) {
-      recorded.steps.delete(key);
-      return step;
-    }
-    if (recorded.isStrict) this.#part(step ?? this.#firstMissing(), `asks for ${kind} "${name}"`);
-    return undefined;
-  }
-
-  #firstMissing(): StepRecord | undefined {
-    return this.#recorded?.steps.values().find(({ kind }) => kind !== "version");
-  }
-
-  #part(recorded: StepRecord | undefined, does: string): void {
-    const was = recorded
-      ? `has recorded ${recorded.kind} "${recorded.name}" (step ${recorded.number})`
-      : "has recorded no further step here";
-    this.#parted ??= new PartedError(`${this.actor} cannot go on: it ${was}, and its code ${does}`);
-  }
-
-  #checkPoint(): void {
-    const missing = this.#firstMissing();
-    if (this.end?.kind === "failed") this.#part(missing, `throws ${errorMessage(this.end.error)}`);
-    else if (this.end) this.#part(missing, "has come to its end");
-    else if (missing) this.#part(missing, "does not ask for it");
-    if (this.#parted) throw this.#parted;
-  }
 }
 
 /** Of a call whose step has been started before: nothing more is to be done. */
 const alreadyStarted: Effect = { kind: "value", value: undefined };
-
-/** Two steps are the same when they have this in common, and their kind. */
-function keyOf({ kind, name }: { kind: StepKind; name: string }): string {
-  return `${kind === "version" ? kind : "step"} ${name}`;
-}
 
 function valueCall(kind: StepKind, name: string, value: unknown): Call {
   const promise = Promise.withResolvers<unknown>();

@@ -4,8 +4,9 @@ import { errorMessage } from "../core/errors.ts";
 import type { StepRecord } from "../core/journal.ts";
 import { invalidKeyReason } from "../core/message.ts";
 import type { StepContext } from "../core/saga_actor.ts";
+import { PartedError } from "./recorded_steps.ts";
+import type { Call, Effect } from "./saga_call.ts";
 import { failureOf, type SagaInstance } from "./saga_instance.ts";
-import { type Call, type Effect, PartedError } from "./saga_run.ts";
 
 /** Effects that are messages to others. */
 type Message = Extract<Effect, { kind: "ask" | "perform" | "child" }>;
@@ -87,21 +88,23 @@ function requestOf(
   const { world, saga, journal } = instance;
   if (effect.kind === "ask") {
     world.checkRequest(effect.request);
-    return instance.copyOf(effect.request);
+    return instance.turn.copyOf(effect.request);
   }
   if (effect.kind === "perform") {
     const { activity, input, key } = effect;
     const badKey = invalidKeyReason(key);
     if (badKey) throw new TypeError(`Cannot perform ${activity.name}: its key cannot be used, ${badKey}`);
     world.checkActivity(activity, input);
-    return instance.copyOf({ type: activityType(activity.name), key, command: "run", input });
+    return instance.turn.copyOf({ type: activityType(activity.name), key, command: "run", input });
   }
-  const run = journal.continued > 0 ? `~${journal.continued}` : "";
-  const key = `${saga.name}:${instance.input.key}${run}:${name}`;
+  const { key: id } = instance.input;
+  // So that no other instance, run or step gives its child this key: the last colon is before the step's name.
+  const run = journal.continued > 0 || /~\d+$/.test(id) ? `~${journal.continued}` : "";
+  const key = `${saga.name}:${id}${run}:${name.replaceAll("%", "%25").replaceAll(":", "%3A")}`;
   const input = { input: effect.input, tell: { actor: instance.actor, context } };
   const request = { type: effect.saga.name, key, command: "start", input };
   world.checkRequest(request);
-  return instance.copyOf(request);
+  return instance.turn.copyOf(request);
 }
 
 /**
@@ -115,11 +118,11 @@ export function undoOf(instance: SagaInstance, call: Call, output: unknown): Com
     if (!undo) return undefined;
     if ("command" in undo) {
       instance.world.checkRequest(undo);
-      return instance.copyOf(undo);
+      return instance.turn.copyOf(undo);
     }
     const [activity, input] = undo;
     instance.world.checkActivity(activity, input);
-    return instance.copyOf({ type: activityType(activity.name), key: "-", command: "run", input });
+    return instance.turn.copyOf({ type: activityType(activity.name), key: "-", command: "run", input });
   } catch (error) {
     const reason = `undo of ${call.kind} "${call.name}" fails, ${errorMessage(error)}`;
     throw new PartedError(`${instance.actor} cannot go on: ${reason}`, { cause: error });

@@ -1,19 +1,19 @@
 import { errorMessage } from "../core/errors.ts";
-import { Journal, type StepRecord } from "../core/journal.ts";
-import { parseActorName } from "../core/message.ts";
+import { Journal } from "../core/journal.ts";
 import { sagaCommands, StepContext } from "../core/saga_actor.ts";
 import type { AnySaga } from "../core/saga.ts";
-import type { SagaFailure, SagaPayload } from "../core/saga_events.ts";
+import type { SagaFailure } from "../core/saga_events.ts";
 import { StepError } from "../core/step.ts";
+import { PartedError } from "./recorded_steps.ts";
+import type { Call } from "./saga_call.ts";
+import { DEADLINE, SagaEnding } from "./saga_ending.ts";
 import { clip, failureOf, SagaInstance, type SagaTurnWorld } from "./saga_instance.ts";
-import { type Call, PartedError, SagaRun } from "./saga_run.ts";
+import { SagaRun } from "./saga_run.ts";
 import { startStep, undoOf } from "./saga_steps.ts";
-import { checkJson, type TurnInput, type TurnResult } from "./turn.ts";
+import type { TurnInput, TurnResult } from "./turn.ts";
 
 /** What comes of a turn of a saga: what comes of any, or that its code does not fit its journal. */
 export type SagaTurnResult = TurnResult | { readonly kind: "stopped"; readonly error: Error };
-
-const DEADLINE = "deadline";
 
 /**
  * One turn of a saga instance: what the message says joins the journal, `run` goes on until it waits for steps
@@ -24,6 +24,7 @@ const DEADLINE = "deadline";
  */
 export class SagaTurn {
   readonly #instance: SagaInstance;
+  readonly #ending: SagaEnding;
   /** Steps that have ended in the turn in which they were asked for; `run` is told one after the other. */
   readonly #atOnce: (() => boolean)[] = [];
 
@@ -35,6 +36,7 @@ export class SagaTurn {
     public run: SagaRun | undefined,
   ) {
     this.#instance = new SagaInstance(saga, input, world);
+    this.#ending = new SagaEnding(this.#instance);
   }
 
   async result(): Promise<SagaTurnResult> {
@@ -67,17 +69,19 @@ export class SagaTurn {
     if (command === "start") return await this.#start(input);
     if (command.startsWith("$")) {
       if (command === "$deadline") {
-        return status === "running" ? this.#abort("timed-out", deadlinePassed) : undefined;
+        return status === "running" ? this.#ending.abort("timed-out", deadlinePassed) : undefined;
       }
       if (command === "$due") return await this.#due(input);
       return await this.#told(input);
     }
     if (status === "new") turn.reject("not-started");
-    if (command === "retry") return this.#retry();
+    if (command === "retry") return this.#ending.retry();
     if (isEnded) turn.reject("ended", { status });
     if (command === "signal") return await this.#signal(input);
     const { reason } = sagaCommands.cancel.parse(input);
-    if (status === "running") this.#abort("cancelled", { code: "cancelled", message: reason ?? "cancelled" });
+    if (status === "running") {
+      this.#ending.abort("cancelled", { code: "cancelled", message: reason ?? "cancelled" });
+    }
   }
 
   async #start(input: unknown): Promise<void> {
@@ -142,7 +146,7 @@ export class SagaTurn {
   async #told(input: unknown): Promise<void> {
     const { id, context, output = null, error } = sagaCommands.$told.parse(input);
     const where = StepContext.parse(context);
-    if (where.isUndo) return this.#undone(where, id, error);
+    if (where.isUndo) return this.#ending.undone(where, id, error);
     const step = this.#instance.pendingStep(where);
     if (!step) return this.#tooLate(where, error);
     const isRunning = this.#instance.journal.status === "running";
@@ -152,7 +156,7 @@ export class SagaTurn {
       const undo = run && undoOf(this.#instance, run.callOf(step), output);
       this.#instance.emit("StepDone", { step: step.number, output, ...(undo ? { undo } : {}) });
     }
-    if (!isRunning || !run) return this.#compensate();
+    if (!isRunning || !run) return this.#ending.compensate();
     run.tell(step);
     await this.#goOn(run);
   }
@@ -184,15 +188,17 @@ export class SagaTurn {
     const { end } = run;
     if (!end) {
       if (this.#instance.journal.pending.size > 0) return;
-      return this.#fail({ code: "not-a-step", message: "run awaits something that is no step" });
+      return this.#ending.fail({ code: "not-a-step", message: "run awaits something that is no step" });
     }
     if (end.kind === "failed") {
       const failure = failureOf(end.error);
       // What a step was answered is an answer; all else is a fault in the code.
-      return end.error instanceof StepError ? this.#abort("failed", failure) : this.#fail(failure);
+      return end.error instanceof StepError
+        ? this.#ending.abort("failed", failure)
+        : this.#ending.fail(failure);
     }
-    if (end.kind === "done") return this.#complete(end.output);
-    for (const step of this.#instance.journal.pending) this.#giveUp(step);
+    if (end.kind === "done") return this.#ending.complete(end.output);
+    this.#ending.giveUp();
     this.#instance.emit("Continued", { input: end.input ?? null });
     this.#atOnce.length = 0;
     await this.#begin();
@@ -202,29 +208,6 @@ export class SagaTurn {
   #tellOne(): boolean {
     for (let tell = this.#atOnce.shift(); tell; tell = this.#atOnce.shift()) if (tell()) return true;
     return false;
-  }
-
-  #complete(returned: unknown): void {
-    let output: unknown;
-    try {
-      const { saga, world } = this.#instance;
-      const parsed = saga.output ? saga.output.parse(returned) : returned ?? null;
-      output = JSON.parse(checkJson("Output", parsed, world.limits.payloadBytesMax));
-    } catch (error) {
-      return this.#fail({ code: "invalid-output", message: clip(errorMessage(error)) });
-    }
-    for (const step of this.#instance.journal.pending) this.#giveUp(step);
-    this.#instance.emit("Completed", { output });
-    this.#ended({ output });
-  }
-
-  /** Nobody waits for a step any more. */
-  #giveUp(step: StepRecord): void {
-    this.#instance.cancelTimer(step);
-    if (step.kind !== "child" || !step.started.to) return;
-    const child = parseActorName(step.started.to);
-    const input = { reason: `${this.#instance.actor} has ended` };
-    this.#instance.turn.pushSend({ request: { ...child, command: "cancel", input }, delayMs: 0 });
   }
 
   #startStep(run: SagaRun, call: Call): void {
@@ -241,84 +224,8 @@ export class SagaTurn {
       return true;
     });
   }
-
-  #fail(error: SagaFailure): void {
-    this.#instance.world.log("warn", "Saga failed", {
-      actor: this.#instance.actor,
-      code: error.code,
-      error: error.message,
-    });
-    this.#abort("failed", error);
-  }
-
-  /** Stops `run` where it is; what it has done is undone. */
-  #abort(as: SagaPayload<"Aborted">["as"], error: SagaFailure): void {
-    for (const step of this.#instance.journal.pending) this.#giveUp(step);
-    this.#instance.emit("Aborted", { as, error });
-    this.#compensate();
-  }
-
-  /** Undoes the newest step that is left; ends the saga where there is none. */
-  #compensate(): void {
-    const journal = this.#instance.journal;
-    if (journal.pending.size > 0) return; // what these do may have to be undone, too
-    const step = journal.nextUndo;
-    if (step) return this.#sendUndo(step);
-    const { as, error } = journal.aborted ?? {};
-    if (!as || !error) throw new Error(`${this.#instance.actor} compensates without a reason`);
-    this.#instance.emit(ends[as], { error });
-    this.#ended({ error: as === "failed" ? error : { ...error, code: as } });
-  }
-
-  #sendUndo({ number: step, undo: request }: StepRecord): void {
-    if (!request) throw new Error(`Step ${step} of ${this.#instance.actor} cannot be undone`);
-    const id = this.#instance.turn.id();
-    this.#instance.emit("CompensationStarted", { step, messageId: id, to: `${request.type}/${request.key}` });
-    const replyTo = this.#instance.replyTo(
-      { step, run: this.#instance.journal.continued, isUndo: true },
-      "$told",
-    );
-    this.#instance.turn.pushSend({ request, delayMs: 0, id, replyTo });
-  }
-
-  #undone({ step: number, run }: StepContext, id: string, error: SagaFailure | undefined): void {
-    const journal = this.#instance.journal;
-    const step = journal.nextUndo;
-    if (step?.number !== number || run !== journal.continued || !step.compensation) return;
-    if (!error) {
-      this.#instance.emit("CompensationDone", { step: number });
-      return this.#compensate();
-    }
-    if (step.compensation.status !== "pending" || step.compensation.messageId !== id) return;
-    this.#instance.emit("Stuck", { step: number, error });
-    this.#instance.world.log("error", "Saga is stuck: a compensation has failed for good", {
-      actor: this.#instance.actor,
-      step: step.name,
-      messageId: id,
-      error: error.message,
-    });
-  }
-
-  #retry(): void {
-    const { status, nextUndo } = this.#instance.journal;
-    if (status !== "stuck" || !nextUndo) return this.#instance.turn.reject("not-stuck", { status });
-    this.#sendUndo(nextUndo);
-  }
-
-  /** Tells the saga that waits for the end of this one. */
-  #ended(end: { output: unknown } | { error: SagaFailure }): void {
-    const { deadlineAt, tell } = this.#instance.journal.started ?? {};
-    if (deadlineAt !== null) this.#instance.turn.cancel(DEADLINE);
-    if (!tell) return;
-    const input = { id: this.#instance.actor, context: tell.context, ...end };
-    this.#instance.turn.pushSend({
-      request: { ...parseActorName(tell.actor), command: "$told", input },
-      delayMs: 0,
-    });
-  }
 }
 
-const ends = { "failed": "Failed", "cancelled": "Cancelled", "timed-out": "TimedOut" } as const;
 const deadlinePassed: SagaFailure = { code: "timed-out", message: "its deadline has passed" };
 
 /** The state before a turn that has not been recorded. */

@@ -1,6 +1,6 @@
 import { activityNameOf } from "../core/activity.ts";
 import { FolioError } from "../core/errors.ts";
-import type { SagaView } from "../core/journal.ts";
+import type { SagaView } from "../core/saga_view.ts";
 import type { AnySaga, SagaStatusName } from "../core/saga.ts";
 import { readSagas } from "../store/sagas.ts";
 import type { MessageSource } from "./message_reader.ts";
@@ -188,7 +188,7 @@ export class Sagas {
     const actor = `${saga}/${id}`;
     let wake = () => {};
     let isOver = waitMs <= 0;
-    const unwatch = this.runtime.shardOf(actor).watch(actor, () => wake());
+    const unwatch = this.runtime.shardOf(actor).wakeups.watch(actor, () => wake());
     const stopWaiting = this.runtime.clock.after(Math.max(waitMs, 0), () => {
       isOver = true;
       wake();

@@ -23,11 +23,13 @@ export interface ScheduleState {
 }
 
 const none = z.object({});
+/** A time of the expression, in milliseconds since the Unix epoch. */
+const due = z.object({ dueAt: z.int() });
 const events = {
   Planned: z.object({ dueAt: z.int(), plan: z.string() }),
-  Fired: z.object({ dueAt: z.int() }),
+  Fired: due,
   /** This time passed while nothing ran, and perhaps more up to the next `Planned`. */
-  Missed: z.object({ dueAt: z.int() }),
+  Missed: due,
   Paused: none,
   Resumed: none,
   /** It is no longer among the modules, or no time is left. */
@@ -54,6 +56,8 @@ export function scheduleActor(definitions: ReadonlyMap<string, Schedule>): AnyAc
     initialState: () => initialSchedule,
     events,
     rejections,
+    // Each time leads to the next: that must not end because, say, there is no room for what it sends.
+    retry: { attemptsMax: 20 },
     evolve: {
       Planned: (state, { dueAt, plan }) => ({ ...state, dueAt, plan }),
       Fired: (state, { dueAt }) => ({ ...state, firedAt: dueAt, fired: state.fired + 1 }),
@@ -63,29 +67,23 @@ export function scheduleActor(definitions: ReadonlyMap<string, Schedule>): AnyAc
       Ended: (state) => ({ ...state, dueAt: null }),
     },
     commands: {
-      /** Sent at each start: plans what is new, or has changed. */
+      /**
+       * Sent at each start: plans what is new, or has changed; and goes on from a time whose message has come to
+       * nothing, because there were no schedules among the modules, or it has become a dead letter.
+       */
       plan: command(none, (turn) => {
         const definition = definitions.get(turn.key) ?? turn.reject("unknown-schedule");
         const { dueAt, plan, isPaused } = turn.state;
-        if (!isPaused && (dueAt === null || plan !== planOf(definition))) {
-          planNext(turn, definition, turn.now);
-        }
+        if (isPaused) return;
+        if (dueAt === null || plan !== planOf(definition)) planNext(turn, definition, turn.now);
+        else if (turn.now > dueAt + definition.jitterMs) pass(turn, definition, dueAt);
       }),
       /** Sent by the timer. */
-      fire: command(z.object({ dueAt: z.int() }), (turn, { dueAt }) => {
+      fire: command(due, (turn, { dueAt }) => {
         if (turn.state.dueAt !== dueAt) return;
         const definition = definitions.get(turn.key);
-        if (!definition) return turn.emit("Ended", {});
-        const wasMissed = turn.now - dueAt - definition.jitterMs > MISSED_AFTER_MS;
-        if (wasMissed && definition.misfire === "skip") turn.emit("Missed", { dueAt });
-        else {
-          turn.emit("Fired", { dueAt });
-          turn.send(definition.request);
-        }
-        // One that catches up goes from each time to the next, however long ago that was; for others, one message
-        // is for all times that have passed meanwhile, also within the minute that counts as in time.
-        const passed = wasMissed ? turn.now : Math.max(dueAt, turn.now - definition.jitterMs);
-        planNext(turn, definition, definition.misfire === "catch-up" ? dueAt : passed);
+        if (definition) pass(turn, definition, dueAt);
+        else turn.emit("Ended", {});
       }),
       pause: command(none, (turn) => {
         if (!definitions.has(turn.key)) turn.reject("unknown-schedule");
@@ -108,8 +106,24 @@ export function scheduleRequest(name: string, command: string, input: object = {
   return { type: SCHEDULE_TYPE, key: name, command, input };
 }
 
+type ScheduleTurn = Turn<ScheduleState, typeof events, typeof rejections>;
+
+/** A time has come, or has passed. */
+function pass(turn: ScheduleTurn, definition: Schedule, dueAt: number): void {
+  const wasMissed = turn.now - dueAt - definition.jitterMs > MISSED_AFTER_MS;
+  if (wasMissed && definition.misfire === "skip") turn.emit("Missed", { dueAt });
+  else {
+    turn.emit("Fired", { dueAt });
+    turn.send(definition.request);
+  }
+  // One that catches up goes from each time to the next, however long ago that was; for others, one message is for
+  // all times that have passed meanwhile, also within the minute that counts as in time.
+  const passed = wasMissed ? turn.now : Math.max(dueAt, turn.now - definition.jitterMs);
+  planNext(turn, definition, definition.misfire === "catch-up" ? dueAt : passed);
+}
+
 function planNext(
-  turn: Turn<ScheduleState, typeof events, typeof rejections>,
+  turn: ScheduleTurn,
   definition: Schedule,
   after: number,
 ): void {

@@ -1,10 +1,10 @@
 import { activityType, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
-import { type Duration, parseDuration } from "../core/duration.ts";
+import { type Duration, parseDuration, TIME_MAX } from "../core/duration.ts";
 import type { Ids } from "../core/ids.ts";
 import { checkInvariants } from "../core/invariant.ts";
-import { deepFreeze } from "../core/json.ts";
+import { deepFreeze, isWellFormed } from "../core/json.ts";
 import type { EventSchemas } from "../core/event.ts";
 import { invalidKeyReason, type ReplyTo } from "../core/message.ts";
 import type { PerformOptions, RejectionSchemas, SendOptions, TimerTime, Turn } from "../core/turn.ts";
@@ -62,6 +62,7 @@ export interface TurnWorld {
 export interface TurnLimits {
   readonly turnEventsMax: number;
   readonly turnSendsMax: number;
+  readonly turnBytesMax: number;
   readonly payloadBytesMax: number;
   readonly sagaSignalsMax: number;
 }
@@ -133,6 +134,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
   readonly now: number;
   #state: unknown;
   #version: number;
+  #chars = 0;
   #closed = false;
 
   constructor(actor: AnyActor, input: TurnInput, world: TurnWorld) {
@@ -162,7 +164,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
       throw new RangeError(`Turn may emit ${turnEventsMax} events at the most`);
     }
     const parsed = definition.schema.parse(payload);
-    const json = checkJson(`Payload of ${name}`, parsed, payloadBytesMax);
+    const json = this.#counted(checkJson(`Payload of ${name}`, parsed, payloadBytesMax));
     this.#state = deepFreeze(evolve(this.#state, deepFreeze(parsed)));
     this.#version++;
     this.events.push({ type: name, schemaVersion: definition.schemaVersion, payload: parsed, json });
@@ -182,7 +184,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
   send(request: CommandRequest, options: SendOptions = {}): void {
     this.#checkOpen();
     this.#world.checkRequest(request);
-    this.pushSend({ request: this.#copyOf(request), ...sendTimes(options) });
+    this.pushSend({ request: this.copyOf(request), ...sendTimes(options) });
   }
 
   /** Adds what is sent, if there may be more. */
@@ -197,7 +199,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
   schedule(name: string, when: TimerTime, request: CommandRequest): void {
     this.#checkOpen();
     this.#world.checkRequest(request);
-    this.#pushTimer({ name, set: { dueAt: dueTime(when, this.now), request: this.#copyOf(request) } });
+    this.#pushTimer({ name, set: { dueAt: dueTime(when, this.now), request: this.copyOf(request) } });
   }
 
   cancel(name: string): void {
@@ -220,7 +222,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
     const id = this.id();
     const isTold = onDone !== null || onFailed !== null;
     this.pushSend({
-      request: this.#copyOf({ type: activityType(activity.name), key, command: "run", input }),
+      request: this.copyOf({ type: activityType(activity.name), key, command: "run", input }),
       ...sendTimes(options),
       id,
       replyTo: isTold
@@ -232,7 +234,8 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
 
   #pushTimer(change: TimerChange): void {
     const { turnSendsMax } = this.#world.limits;
-    if (!/^[^\p{Cc}]{1,255}$/u.test(change.name)) {
+    // Half a surrogate pair would be written as bytes that are no text, which nobody could read again.
+    if (!/^[^\p{Cc}\p{Cs}]{1,255}$/u.test(change.name)) {
       throw new TypeError(
         `Cannot use "${change.name}" as a timer's name: 1 to 255 characters, none for control`,
       );
@@ -243,10 +246,17 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
     this.timers.push(change);
   }
 
-  /** A copy: what the handler does to the object afterwards is not sent. */
-  #copyOf(request: CommandRequest): CommandRequest {
+  /** A copy, not too large: what the handler does to the object afterwards is not sent. */
+  copyOf(request: CommandRequest): CommandRequest {
     const json = checkJson(`Input of ${request.command}`, request.input, this.#world.limits.payloadBytesMax);
-    return { ...request, input: JSON.parse(json) };
+    return { ...request, input: JSON.parse(this.#counted(json)) };
+  }
+
+  #counted(json: string): string {
+    const { turnBytesMax } = this.#world.limits;
+    this.#chars += json.length;
+    if (this.#chars <= turnBytesMax) return json;
+    throw new RangeError(`Turn may emit and send ${turnBytesMax} bytes of JSON at the most`);
   }
 
   id(): string {
@@ -279,9 +289,6 @@ function durationMs(text: Duration): number {
   return ms;
 }
 
-/** The latest time that a `Date` can hold. */
-const TIME_MAX = 8.64e15;
-
 function dueTime(when: TimerTime, now: number): number {
   if ("after" in when) return now + durationMs(when.after);
   const at = typeof when.at === "number" ? when.at : Date.parse(when.at);
@@ -289,10 +296,14 @@ function dueTime(when: TimerTime, now: number): number {
   return Math.trunc(at);
 }
 
-/** @returns The JSON text. @throws When there is none, or it is too long. */
+/** @returns The JSON text. @throws When there is none, it is too long, or has half a surrogate pair. */
 export function checkJson(what: string, value: unknown, bytesMax: number): string {
   const json = JSON.stringify(value);
   if (json === undefined) throw new TypeError(`${what} is not JSON`);
+  // As of what comes from outside; such halves are escaped, so that nearly all texts need no second look.
+  if (json.includes("\\ud") && !isWellFormed(JSON.parse(json))) {
+    throw new TypeError(`${what} has half a surrogate pair, which is no character`);
+  }
   // No character is more than three bytes of UTF-8 for each of its units.
   const bytes = json.length * 3 <= bytesMax ? 0 : encoder.encode(json).byteLength;
   if (bytes > bytesMax) throw new RangeError(`${what} is ${bytes} bytes: at most ${bytesMax} can be stored`);

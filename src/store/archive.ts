@@ -1,4 +1,5 @@
 import type { Database, Statement } from "./database.ts";
+import { createEventsIn } from "./events.ts";
 
 /**
  * Events of closed actors, moved out of a shard's database into a file beside it. The file is attached to the
@@ -32,6 +33,11 @@ export function attachArchive(path: string): Statement[] {
         WHERE a.version <= (SELECT m.version FROM main.archived AS m WHERE m.actor = a.actor)`,
     },
   ];
+}
+
+/** The same in memory, where the archive is new, and this connection's alone. Not in a transaction. */
+export function attachArchiveInMemory(): Statement[] {
+  return [...attachArchive(":memory:"), ...createEventsIn("archive.").map((sql) => ({ sql }))];
 }
 
 const names = [

@@ -15,6 +15,8 @@ export interface Statement {
 export interface Database {
   /** Whether it is on a server: what that says of its files is not about this machine. */
   readonly isRemote?: boolean;
+  /** Of a shard's database that somebody else has opened: whether an archive is attached to it. */
+  readonly hasArchive?: boolean;
   /** Runs one statement by itself, outside of any transaction. */
   execute(statement: Statement): Promise<Row[]>;
   /**

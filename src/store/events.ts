@@ -2,8 +2,12 @@ import type { RecordedEvent } from "../core/event.ts";
 import type { Database, Row, Statement } from "./database.ts";
 
 /** The log: the only table that cannot be made again from others. */
-export const createEvents = [
-  `CREATE TABLE events (
+export const createEvents = createEventsIn("");
+
+/** The same in a database that is attached. @param place Its name and a dot; "" for the connection's own. */
+export function createEventsIn(place: string): string[] {
+  return [
+    `CREATE TABLE ${place}events (
     position INTEGER PRIMARY KEY,
     actor TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -15,10 +19,11 @@ export const createEvents = [
     correlation_id TEXT,
     causation_id TEXT
   ) STRICT`,
-  `CREATE UNIQUE INDEX events_stream ON events (actor, version)`,
-  `CREATE INDEX events_message ON events (message_id)`,
-  `CREATE INDEX events_correlation ON events (correlation_id) WHERE correlation_id IS NOT NULL`,
-];
+    `CREATE UNIQUE INDEX ${place}events_stream ON events (actor, version)`,
+    `CREATE INDEX ${place}events_message ON events (message_id)`,
+    `CREATE INDEX ${place}events_correlation ON events (correlation_id) WHERE correlation_id IS NOT NULL`,
+  ];
+}
 
 /**
  * A row of `events`. `payload` is JSON text. `correlationId` is null where it is the message's own id, which

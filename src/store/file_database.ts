@@ -41,6 +41,8 @@ const rollback = { sql: "ROLLBACK" };
 class FileDatabase implements Database {
   #connection: Connection | undefined;
   readonly #prepared = new Map<string, Prepared>();
+  /** What this connection was set to, by name: one that takes its place is set to it, too. */
+  readonly #settings = new Map<string, Statement>();
   #isClosed = false;
 
   /** @throws {DatabaseError} When it cannot be opened. */
@@ -53,7 +55,12 @@ class FileDatabase implements Database {
   }
 
   execute(statement: Statement): Promise<Row[]> {
-    return this.#use(() => this.#run(statement));
+    return this.#use(() => {
+      const rows = this.#run(statement);
+      const setting = /^PRAGMA (\w+) = /.exec(statement.sql)?.[1];
+      if (setting !== undefined) this.#settings.set(setting, statement);
+      return rows;
+    });
   }
 
   batch(statements: readonly Statement[], mode: "read" | "write"): Promise<Row[][]> {
@@ -80,9 +87,8 @@ class FileDatabase implements Database {
     try {
       return work(this.#open());
     } catch (error) {
-      throw toDatabaseError(error);
-    } finally {
       this.#leaveTransaction();
+      throw toDatabaseError(error);
     }
   }
 
@@ -117,9 +123,9 @@ class FileDatabase implements Database {
     if (this.#connection) return this.#connection;
     const connection = new (LibsqlConnection as unknown as new (path: string) => Connection)(this.path);
     this.#connection = connection;
-    if (this.archivePath === undefined) return connection;
+    const attach = this.archivePath === undefined ? [] : attachArchive(this.archivePath);
     try {
-      for (const statement of attachArchive(this.archivePath)) this.#run(statement);
+      for (const statement of [...attach, ...this.#settings.values()]) this.#run(statement);
     } catch (error) {
       this.#drop();
       throw error;

@@ -3,6 +3,7 @@
  * that has those tables and no others, which SQLite plans (`EXPLAIN`) and never runs. What it cannot find there
  * it may not touch, and what it would call is in the plan.
  */
+import { BoundedMap } from "../core/bounded_map.ts";
 import type { Database, Row } from "./database.ts";
 import { openLibsqlDatabase } from "./libsql_database.ts";
 import { keywordOf, namesIn } from "./sql_names.ts";
@@ -30,21 +31,32 @@ export class ForbiddenSqlError extends Error {
   override readonly name = "ForbiddenSqlError";
 }
 
+/** Arguments that a statement takes, by its text: of statements that have been tried. */
+type Tried = Readonly<Record<"read" | "write", Map<string, number>>>;
+
+/** Sets of tables that are remembered. */
+const TABLES_MAX = 100;
+/** What has been tried on each set of tables: the same for every runtime of this process, and every rebuild. */
+const triedOn = new BoundedMap<string, Tried>(TABLES_MAX);
+
 /** Checks the SQL of one set of tables. */
 export class SqlGuard {
-  /** Arguments that a statement takes, by its text. */
-  readonly #parameters = { read: new Map<string, number>(), write: new Map<string, number>() };
+  #database: Promise<Database> | undefined;
 
-  private constructor(private readonly database: Database) {}
+  private constructor(private readonly tables: readonly string[], private readonly tried: Tried) {}
 
   /**
    * @param tables Statements that make the tables, as they are called where SQL that is checked here will run.
    * @throws {DatabaseError} When they cannot be made.
    */
   static async open(tables: readonly string[]): Promise<SqlGuard> {
-    const database = openLibsqlDatabase({ url: "file::memory:" });
-    await database.batch(tables.map((sql) => ({ sql })), "write");
-    return new SqlGuard(database);
+    const key = JSON.stringify(tables);
+    const known = triedOn.get(key);
+    if (known) return new SqlGuard(tables, known);
+    const guard = new SqlGuard(tables, { read: new Map(), write: new Map() });
+    await guard.#open();
+    triedOn.set(key, guard.tried);
+    return guard;
   }
 
   /**
@@ -55,18 +67,33 @@ export class SqlGuard {
    * @throws {DatabaseError} When it names a table or column that is not there, or is no SQL.
    */
   check(kind: "read" | "write", sql: string, args: readonly unknown[]): Promise<void> | undefined {
-    const parameters = this.#parameters[kind].get(sql);
+    const parameters = this.tried[kind].get(sql);
     if (parameters === undefined) return this.#checkNew(kind, sql, args);
     checkCount(parameters, args);
     return undefined;
   }
 
   async close(): Promise<void> {
-    await this.database.close();
+    const database = await this.#database;
+    await database?.close();
+  }
+
+  /** Only where something is to be tried: to make the tables takes longer than to try a statement on them. */
+  #open(): Promise<Database> {
+    return this.#database ??= (async () => {
+      const database = openLibsqlDatabase({ url: "file::memory:" });
+      try {
+        await database.batch(this.tables.map((sql) => ({ sql })), "write");
+      } catch (error) {
+        await database.close();
+        throw error;
+      }
+      return database;
+    })();
   }
 
   async #checkNew(kind: "read" | "write", sql: string, args: readonly unknown[]): Promise<void> {
-    const known = this.#parameters[kind];
+    const known = this.tried[kind];
     const parameters = await this.#plan(kind, sql);
     if (known.size >= SQL_TEXTS_MAX) known.clear();
     known.set(sql, parameters);
@@ -81,7 +108,8 @@ export class SqlGuard {
     }
     const inner = namesIn(sql).find((name) => /^(sqlite|pragma)_/.test(name));
     if (inner) throw new ForbiddenSqlError(`Cannot use ${inner}: it belongs to the database`);
-    const plan = (await this.database.execute({ sql: `EXPLAIN ${sql}` })).map(toStep);
+    const database = await this.#open();
+    const plan = (await database.execute({ sql: `EXPLAIN ${sql}` })).map(toStep);
     for (const step of plan) checkStep(step, kind, sql);
     return Math.max(0, ...plan.map((step) => (step.opcode === "Variable" ? step.p1 : 0)));
   }

@@ -58,7 +58,7 @@ export function passed(
 
 /** Half of all values are left as they were made. */
 const pick = fc.oneof(fc.constant(0), fc.nat({ max: 11 }));
-const picks = fc.array(fc.option(pick, { nil: undefined, freq: 2 }), { minLength: 4, maxLength: 4 });
+export const picks = fc.array(fc.option(pick, { nil: undefined, freq: 2 }), { minLength: 4, maxLength: 4 });
 
 const waits: fc.Arbitrary<Wait> = fc.oneof(
   { withCrossShrink: true },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { activityType, type AnyActivity, type InputOf, type OutputOf } from "../core/activity.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { type Duration, parseDuration } from "../core/duration.ts";
-import type { SagaView } from "../core/journal.ts";
+import type { SagaView } from "../core/saga_view.ts";
 import type { AnySaga, SagaInput, SagaOutput } from "../core/saga.ts";
 import { type Answer, type SagaOptions, SagaProcess } from "./saga_process.ts";
 

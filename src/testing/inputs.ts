@@ -146,7 +146,8 @@ class Maker {
       .filter((source) => source !== undefined);
     const patterns = sources.map((source) => this.#pattern(source, path));
     const [first] = patterns;
-    const made = formats[format ?? ""] ?? (first ? this.#matching(first, path) : texts(minLength, maxLength));
+    const made = formats[format ?? ""]?.() ??
+      (first ? this.#matching(first, path) : texts(minLength, maxLength));
     const isFit = (text: string) =>
       text.length >= minLength && text.length <= maxLength && patterns.every((regex) => regex.test(text));
     return fitting(made, isFit, this.what, path);

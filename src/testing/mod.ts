@@ -14,6 +14,14 @@ export {
   type CommandsOptions,
 } from "./commands.ts";
 export { fuzz, FuzzError, type FuzzOptions, type FuzzReport } from "./fuzz.ts";
+export { checkModules, type CheckModulesOptions, type ModuleCall, ModulesError } from "./check_modules.ts";
+export {
+  fuzzModules,
+  FuzzModulesError,
+  type FuzzModulesOptions,
+  type FuzzModulesReport,
+} from "./fuzz_modules.ts";
+export { type ModulesOptions, type RunWorld } from "./modules_run.ts";
 export { type CommandsOf, type EventOf, Given, given, type InputArgs } from "./given.ts";
 export {
   type AskAnswer,

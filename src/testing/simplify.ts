@@ -26,24 +26,72 @@ export function simplify<T>(list: readonly T[], isWanted: (simpler: readonly T[]
   return best;
 }
 
+/**
+ * As `simplify`, where it takes long to ask: nothing is left out, and each value, and each two numbers, are gone
+ * through once.
+ *
+ * @param isLeaf Which texts and numbers may change.
+ */
+export async function simplifyLeaves<T>(
+  list: readonly T[],
+  isLeaf: (path: Path) => boolean,
+  isWanted: (simpler: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[]> {
+  let best = list;
+  /** Takes the simplest of those that are wanted, and then of what there is beyond that. */
+  const simplest = async (simplerLists: () => Iterable<unknown>): Promise<void> => {
+    for (const simpler of simplerLists()) {
+      // They have the same shape, leaf for leaf.
+      if (!await isWanted(simpler as readonly T[])) continue;
+      best = simpler as readonly T[];
+      return await simplest(simplerLists);
+    }
+  };
+  const leaves = () => [...leavesOf(best)].filter(({ path }) => isLeaf(path));
+  const numbers = () => numbersOf(best).filter(({ path }) => isLeaf(path));
+  for (const place of leaves().keys()) {
+    await simplest(() => {
+      const leaf = leaves()[place];
+      return leaf ? simplerAt(best, leaf) : [];
+    });
+  }
+  for (const [first, second] of pairsOf([...numbers().keys()])) {
+    await simplest(() => {
+      const [one, other] = [numbers()[first], numbers()[second]];
+      return one && other ? bothSmaller(best, one, other) : [];
+    });
+  }
+  return best;
+}
+
 /** The simplest first. */
 function* simplerOnes(list: readonly unknown[]): Iterable<unknown> {
   for (const index of list.keys()) yield list.toSpliced(index, 1);
   for (const [index, left] of list.entries()) yield* withoutSum(list.toSpliced(index, 1), left);
-  const leaves = [...leavesOf(list)];
-  for (const { path, leaf } of leaves) {
-    for (const simpler of typeof leaf === "string" ? shorter(leaf) : smaller(leaf)) {
-      yield replaced(list, path, simpler);
-    }
+  for (const leaf of [...leavesOf(list)]) yield* simplerAt(list, leaf);
+  for (const [one, other] of pairsOf(numbersOf(list))) yield* bothSmaller(list, one, other);
+}
+
+function* simplerAt(list: unknown, { path, leaf }: { path: Path; leaf: string | number }): Iterable<unknown> {
+  const simplerLeaves = typeof leaf === "string" ? shorter(leaf) : smaller(leaf);
+  for (const simpler of simplerLeaves) yield replaced(list, path, simpler);
+}
+
+interface NumberAt {
+  readonly path: Path;
+  readonly leaf: number;
+}
+
+function* pairsOf<T>(all: readonly T[]): Iterable<readonly [T, T]> {
+  for (const [index, one] of all.entries()) {
+    for (const other of all.slice(index + 1)) yield [one, other];
   }
-  const numbers = numbersOf(list);
-  for (const [index, one] of numbers.entries()) {
-    for (const other of numbers.slice(index + 1)) {
-      for (const less of smaller(Math.min(one.leaf, other.leaf))) {
-        const by = Math.min(one.leaf, other.leaf) - less;
-        yield replaced(replaced(list, one.path, one.leaf - by), other.path, other.leaf - by);
-      }
-    }
+}
+
+function* bothSmaller(list: unknown, one: NumberAt, other: NumberAt): Iterable<unknown> {
+  for (const less of smaller(Math.min(one.leaf, other.leaf))) {
+    const by = Math.min(one.leaf, other.leaf) - less;
+    yield replaced(replaced(list, one.path, one.leaf - by), other.path, other.leaf - by);
   }
 }
 
@@ -57,7 +105,7 @@ function* withoutSum(rest: readonly unknown[], left: unknown): Iterable<unknown>
   }
 }
 
-function numbersOf(value: unknown): { path: Path; leaf: number }[] {
+function numbersOf(value: unknown): NumberAt[] {
   return [...leavesOf(value)].flatMap(({ path, leaf }) => typeof leaf === "number" ? [{ path, leaf }] : []);
 }
 

@@ -12,6 +12,8 @@ const TAKEOVER_MS_MAX = 3_000;
 const PAUSE_MS_MAX = 20_000;
 const LATE_MS_MAX = 2_000;
 const REPEATED_MS_MAX = 30_000;
+/** Starts that may fail one after the other, by planned faults, before it is the store that cannot be used. */
+const FAILED_STARTS_MAX = 100;
 /** A process that does not serve for so long is replaced. */
 const SUPERVISION_MS = 10_000;
 
@@ -36,6 +38,9 @@ export class SimulatedCluster {
   crashes = 0;
   #processes: SimulatedProcess[] = [];
   #started = 0;
+  #failedStarts = 0;
+  /** Why no process can start any more. */
+  #unstartable: string | undefined;
   readonly #waiting: (() => void)[] = [];
 
   constructor(
@@ -51,6 +56,11 @@ export class SimulatedCluster {
 
   get newest(): SimulatedProcess | undefined {
     return this.#processes.at(-1);
+  }
+
+  /** @throws {Error} When one process after the other could not start, and none will. */
+  checkStartable(): void {
+    if (this.#unstartable !== undefined) throw new Error(`No process can start: ${this.#unstartable}`);
   }
 
   /** Resolves when a process has started, which need not be the newest by then. */
@@ -101,15 +111,17 @@ export class SimulatedCluster {
       modules: this.modules.map((module) =>
         module.kind === "activity" ? this.options.dice.unreliable(module, process.clock) : module
       ),
-      data: (name) => {
+      data: async (name, archives) => {
         const shard = /^shard-(\d+)$/.exec(name)?.[1];
         const disk = shard === undefined ? this.disks.read : this.disks.shards[Number(shard)];
         if (!disk) throw new RangeError(`There is no disk ${name}`);
-        return Promise.resolve(disk.connect(this.#worldOf(process, disk), process));
+        await disk.setUp(archives);
+        return disk.connect(this.#worldOf(process, disk), process);
       },
       shards: this.disks.shards.length,
       clock: process.clock,
       ids: this.options.ids,
+      death: process.death,
       limits: this.options.limits,
       observe: this.options.isObserved ? {} : false,
       log: (level, message, fields) => {
@@ -122,12 +134,15 @@ export class SimulatedCluster {
     starting.then((runtime) => {
       if (process.isOver) return;
       process.runtime = runtime;
+      this.#failedStarts = 0;
       for (const wake of this.#waiting.splice(0)) wake();
     }, (error) => {
       if (process.isOver) return;
-      this.logged.push(`error Start failed ${error instanceof Error ? error.message : error}`);
+      const why = error instanceof Error ? error.message : String(error);
+      this.logged.push(`error Start failed ${why}`);
       // A store that fails while a process starts ends it; another one is started.
-      this.crash(process);
+      if (++this.#failedStarts < FAILED_STARTS_MAX) this.crash(process);
+      else this.#unstartable = why;
     });
   }
 

@@ -1,6 +1,8 @@
 import type { Clock } from "../core/clock.ts";
+import { attachArchiveInMemory } from "../store/archive.ts";
 import { type Database, DatabaseError, type Row, type Statement } from "../store/database.ts";
 import { openFileDatabase } from "../store/file_database.ts";
+import { migrateShard, openReadStore } from "../store/shard_store.ts";
 import type { SimulatedProcess } from "./simulated_process.ts";
 
 /**
@@ -34,9 +36,50 @@ export interface DiskWorld {
   pause(): void;
 }
 
+/** What writes into an archive, which is a file of its own. */
+const archiveWrite = /^\s*(INSERT (OR \w+ )?INTO|UPDATE|DELETE FROM) archive\./;
+
+/** What a disk is for. */
+export interface DiskUse {
+  /** Undefined for the read database. */
+  readonly shard?: number;
+  /** Of the store. */
+  readonly shards: number;
+}
+
 /** A database in memory that outlives the processes that use it. */
 export class SimulatedDisk {
   readonly #database = openFileDatabase("file::memory:");
+  #schema: Promise<void> | undefined;
+  #archive: Promise<void> | undefined;
+
+  constructor(readonly use: DiskUse) {}
+
+  /** Whether there is an archive beside the shard's own tables. */
+  get hasArchive(): boolean {
+    return this.#archive !== undefined;
+  }
+
+  /**
+   * Makes what is not there yet, so that nothing can go wrong with it: with a disk that is used again nothing can
+   * either, and the same seed is to give the same on both.
+   *
+   * @param archives Whether it gets an archive; one that has it keeps it.
+   */
+  async setUp(archives: boolean): Promise<void> {
+    const { shard, shards } = this.use;
+    this.#schema ??= shard === undefined
+      ? openReadStore(this.#database, { name: "read", shards, isFile: false })
+      : migrateShard(this.#database, { name: `shard-${shard}`, shard, shards });
+    await this.#schema;
+    // After that, since the archive's view takes the name of the log's table.
+    if (archives && shard !== undefined) this.#archive ??= this.#attachArchive();
+    await this.#archive;
+  }
+
+  async #attachArchive(): Promise<void> {
+    for (const statement of attachArchiveInMemory()) await this.#database.execute(statement);
+  }
 
   /** The disk as one process sees it; once that is over, it is answered nothing any more. */
   connect(world: DiskWorld, process: SimulatedProcess): Database {
@@ -60,6 +103,7 @@ export class SimulatedDisk {
       return outcome.value;
     };
     return {
+      hasArchive: this.hasArchive,
       execute: (statement) => request("read", () => this.#database.execute(statement)),
       batch: (statements, mode) =>
         request(
@@ -87,11 +131,12 @@ export class SimulatedDisk {
     const meta = names.find((name) => name === "meta" || name === "read_meta");
     const rest = names.filter((name) => name !== meta).map((name) => ({
       // A projection's table has the number of its generation behind two lines.
-      sql: name.includes("__") ? `DROP TABLE "${name}"` : `DELETE FROM "${name}"`,
+      sql: name.includes("__") ? `DROP TABLE main."${name}"` : `DELETE FROM main."${name}"`,
     }));
     if (!meta) return;
     await this.#database.batch([
       ...rest,
+      ...this.hasArchive ? [{ sql: `DELETE FROM archive.events` }] : [],
       { sql: `UPDATE ${meta} SET value = 0 WHERE key = 'epoch'` },
       { sql: `DELETE FROM ${meta} WHERE key = 'holder'` },
     ], "write");
@@ -104,8 +149,10 @@ export class SimulatedDisk {
   ): Promise<Row[][]> {
     const fault = process.isOver ? "ok" : world.fault();
     if (fault === "crash-before" || fault === "pause-before") {
-      if (fault === "crash-before") world.crash();
-      else world.pause();
+      if (fault === "crash-before") {
+        await this.#tear(statements);
+        world.crash();
+      } else world.pause();
       await process.running();
     }
     if (fault === "lost") throw new DatabaseError("write was lost, as planned", "SQLITE_IOERR");
@@ -114,6 +161,12 @@ export class SimulatedDisk {
     if (fault === "pause-after") world.pause();
     if (fault === "unanswered") throw new DatabaseError("answer was lost, as planned", "SQLITE_IOERR");
     return rows;
+  }
+
+  /** What a crash leaves of a write into both files: SQLite writes them one after the other, the shard's first. */
+  async #tear(statements: readonly Statement[]): Promise<void> {
+    const own = statements.filter(({ sql }) => !archiveWrite.test(sql));
+    if (own.length > 0 && own.length < statements.length) await this.#database.batch(own, "write");
   }
 }
 
@@ -124,15 +177,21 @@ export class SimulatedDisk {
 export class DiskPool {
   readonly #free = new Map<string, SimulatedDisk[]>();
 
-  /** @param kind What it is for: only what was given back as the same comes back. */
-  take(kind: string): SimulatedDisk {
-    return this.#free.get(kind)?.pop() ?? new SimulatedDisk();
+  /** @param archives Whether shards are to have archives. */
+  take(use: DiskUse, archives: boolean): SimulatedDisk {
+    return this.#free.get(kindOf(use, archives))?.pop() ?? new SimulatedDisk(use);
   }
 
-  async giveBack(kind: string, disk: SimulatedDisk): Promise<void> {
+  async giveBack(disk: SimulatedDisk): Promise<void> {
     await disk.recycle();
+    const kind = kindOf(disk.use, disk.hasArchive);
     this.#free.set(kind, [...this.#free.get(kind) ?? [], disk]);
   }
+}
+
+/** Only what was the same comes back: a disk that has an archive is slower. */
+function kindOf({ shard, shards }: DiskUse, hasArchive: boolean): string {
+  return shard === undefined ? `read/${shards}` : `shard-${shard}/${shards}/${hasArchive}`;
 }
 
 function never(): Promise<never> {

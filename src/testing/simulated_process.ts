@@ -20,6 +20,7 @@ export class SimulatedProcess {
   #isOver = false;
   #held: (() => void)[] | undefined;
   readonly #ended = Promise.withResolvers<never>();
+  readonly #death = new AbortController();
 
   constructor(private readonly world: Clock) {
     this.#ended.promise.catch(() => {});
@@ -44,6 +45,11 @@ export class SimulatedProcess {
 
   get isPaused(): boolean {
     return this.#held !== undefined;
+  }
+
+  /** Aborted when it dies. */
+  get death(): AbortSignal {
+    return this.#death.signal;
   }
 
   /** Rejects when it dies. */
@@ -79,6 +85,8 @@ export class SimulatedProcess {
     this.#isOver = true;
     this.#held = undefined;
     this.runtime = undefined;
-    this.#ended.reject(new SimulatedCrash("The process died, as planned"));
+    const crash = new SimulatedCrash("The process died, as planned");
+    this.#death.abort(crash);
+    this.#ended.reject(crash);
   }
 }

@@ -4,8 +4,9 @@ import type { CommandRequest } from "../core/command.ts";
 import type { Duration } from "../core/duration.ts";
 import type { RecordedEvent } from "../core/event.ts";
 import type { OpenRuntime } from "../create_runtime.ts";
+import type { SubmitOptions } from "../runtime/commands.ts";
 import type { AnyModule } from "../runtime/registry.ts";
-import type { AskResult, SubmitOptions } from "../runtime/runtime.ts";
+import type { AskResult } from "../runtime/runtime.ts";
 import { readLog } from "../store/events.ts";
 import { seededIds } from "./seeded_ids.ts";
 import { DiskPool, type SimulatedDisk } from "./simulated_disk.ts";
@@ -59,9 +60,10 @@ export class Simulation {
     this.#dice = new FaultDice(options.faults ?? {}, () => chance.random());
     this.#disks = options.disks ?? new DiskPool();
     const { shards = 1, limits, observe = true } = options;
+    const archives = modules.some((module) => module.kind === "actor" && module.archive !== undefined);
     const disks = {
-      shards: Array.from({ length: shards }, (_, shard) => this.#disks.take(`shard-${shard}/${shards}`)),
-      read: this.#disks.take(`read/${shards}`),
+      shards: Array.from({ length: shards }, (_, shard) => this.#disks.take({ shard, shards }, archives)),
+      read: this.#disks.take({ shards }, archives),
     };
     this.#cluster = new SimulatedCluster(modules, disks, {
       ...{ clock: this.clock, ids, dice: this.#dice, limits, isObserved: observe },
@@ -220,11 +222,7 @@ export class Simulation {
     for (const process of processes.slice(0, -1)) this.#cluster.end(process);
     await this.until(runtime[Symbol.asyncDispose]());
     if (newest) this.#cluster.end(newest);
-    const { length } = disks.shards;
-    await this.#disks.giveBack(`read/${length}`, disks.read);
-    for (const [shard, disk] of disks.shards.entries()) {
-      await this.#disks.giveBack(`shard-${shard}/${length}`, disk);
-    }
+    for (const disk of [disks.read, ...disks.shards]) await this.#disks.giveBack(disk);
   }
 
   async #untilIt(isSo: () => boolean): Promise<void> {
@@ -232,6 +230,7 @@ export class Simulation {
     while (this.clock.elapsed() < end) {
       await this.clock.settle();
       if (isSo()) return;
+      this.#cluster.checkStartable();
       if (!await this.clock.advanceToNext()) break;
     }
     throw new Error("Nothing goes on, and what is waited for has not come");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FinalError } from "../../src/core/activity.ts";
+import { FinalError, RetryLaterError } from "../../src/core/activity.ts";
 import { at } from "../support/world.ts";
 import { WorkWorld } from "./support.ts";
 
@@ -95,6 +95,38 @@ test("an isRetryable that throws counts as yes, and is logged", async () => {
   await clock.advance("1s");
   expect(outside.runs).toHaveLength(2);
   expect(world.logged.filter((line) => line.startsWith("error isRetryable failed"))).toHaveLength(1);
+});
+
+// Would catch a time that no commit can store, and so an end that is recorded, lost, and recorded again for ever;
+// and a NaN, with which the activity is tried again at once, as fast as it can.
+test.each([
+  [1_500.5, true, 1_501],
+  [1_500.5, false, 1_501],
+  [NaN, true, 1_000],
+  [NaN, false, 1_000],
+  [-1, true, 1_000],
+])(
+  "a failure that asks for %d ms (counted: %s) is tried again after %d ms",
+  async (asked, isCounted, delayMs) => {
+    const { ask, outside, clock, world } = await begin();
+    await ask(["a"]);
+    outside.last.fail(new RetryLaterError("later", asked, { isCounted }));
+    await clock.advance(delayMs - 1);
+    expect(outside.runs).toHaveLength(1);
+    await clock.advance(1);
+    expect(outside.runs).toHaveLength(2);
+    expect(world.logged.filter((line) => line.includes("lost commit"))).toEqual([]);
+  },
+);
+
+test("a failure that asks for more time than there is waits, and nothing else does", async () => {
+  const { ask, outside, clock, world } = await begin();
+  await ask(["a"]);
+  outside.last.fail(new RetryLaterError("later", Infinity, { isCounted: true }));
+  await clock.advance("1d");
+  await ask(["b"]);
+  expect(outside.labels).toEqual(["a", "b"]);
+  expect(world.logged.filter((line) => line.includes("lost commit"))).toEqual([]);
 });
 
 test("a redriven dead letter is performed again, and told of again", async () => {

@@ -37,6 +37,10 @@ async function _types(client: Client<typeof modules>): Promise<void> {
   await alice.withdraw({ amount: "5" });
   // @ts-expect-error: there is no such command
   await alice.rob({ amount: 5 });
+  // @ts-expect-error: only the timer of the hold sends it
+  await client.seat("1A").expire({ reservation: "r1" });
+  // @ts-expect-error: neither way
+  await client.seat("1A").$send("expire", { reservation: "r1" });
   // @ts-expect-error: there is no such actor type
   client.acount("alice");
   // @ts-expect-error: versions are numbers

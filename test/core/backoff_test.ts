@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backoffMs, defaultRetryPolicy, type RetryPolicy } from "../../src/core/backoff.ts";
+import { DURATION_MS_MAX } from "../../src/core/duration.ts";
 
 const policy: fc.Arbitrary<RetryPolicy> = fc.record({
   attemptsMax: fc.integer({ min: 1, max: 100 }),
@@ -28,6 +29,15 @@ test("a wait is whole milliseconds, never negative, never above the cap and its 
     { examples: [[{ attemptsMax: 5, delayMs: 0, delayMsMax: 1, jitter: 0 }, 2_000, 0.5]] },
   );
 });
+
+// Would catch a time of the next attempt that no commit can store, and so a shard that never gets past it.
+test.each([1e300, Number.MAX_SAFE_INTEGER])(
+  "a wait of %d ms is cut to what a time can be away",
+  (delayMs) => {
+    const far = { attemptsMax: 5, delayMs, delayMsMax: delayMs, jitter: 1 };
+    expect(backoffMs(far, 3, 0.99)).toBe(DURATION_MS_MAX);
+  },
+);
 
 test("a wait is the doubled delay, give or take the jitter", () => {
   fc.assert(fc.property(policy, fc.integer({ min: 1, max: 20 }), random, (policy, attempt, random) => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseDuration } from "../../src/core/duration.ts";
+import { DURATION_MS_MAX, parseDuration } from "../../src/core/duration.ts";
 
 test.each([
   ["250ms", 250],
@@ -40,10 +40,17 @@ test.each([
 );
 
 // Would catch a length that overflows into Infinity or loses whole milliseconds without a word.
-test("a number of more than 15 digits is no duration, one of 15 is finite", () => {
+test("a number of more than 15 digits is no duration, one of 15 is", () => {
   expect(parseDuration("9".repeat(16) + "ms")).toBeUndefined();
   expect(parseDuration("9".repeat(15) + "ms")).toBe(999_999_999_999_999);
-  expect(Number.isFinite(parseDuration("9".repeat(15) + "d"))).toBe(true);
+});
+
+// Would catch a time so far away that it is no whole number any more: no commit could store it.
+test("a duration is 50 million days at the most, and what is so far from now is still a time", () => {
+  expect(parseDuration("50000000d")).toBe(DURATION_MS_MAX);
+  expect(parseDuration("50000001d")).toBeUndefined();
+  expect(parseDuration("9".repeat(15) + "d")).toBeUndefined();
+  expect(new Date(Date.UTC(9999, 0) + DURATION_MS_MAX).getTime()).toBe(Date.UTC(9999, 0) + DURATION_MS_MAX);
 });
 
 test("a larger unit is a multiple of the smaller one", () => {

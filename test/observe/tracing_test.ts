@@ -55,12 +55,16 @@ function trees(spans: readonly ReadableSpan[], remote: readonly string[] = []): 
 
 const ms = ([seconds, nanos]: HrTime) => seconds * 1_000 + nanos / 1e6;
 
+const traceIdsOfCalls: string[] = [];
+
 /** What runs while an activity does: as its own code would make spans. */
 const call = activity("call", {
   input: z.object({}),
   output: z.object({}),
   run: () => {
-    trace.getTracer("theirs").startSpan("their own request").end();
+    const own = trace.getTracer("theirs").startSpan("their own request");
+    traceIdsOfCalls.push(own.spanContext().traceId);
+    own.end();
     return Promise.resolve({});
   },
 });
@@ -196,6 +200,16 @@ test("of traces that begin here, the ratio is kept, each of them whole", async (
   const roots = trees(spans).filter((line) => !line.startsWith(" "));
   expect(roots).toEqual(Array(sizes.size).fill("POST /actors/:type/:key/:command"));
   for (const own of sizes.values()) expect(own.filter(({ name }) => name.startsWith("turn"))).toHaveLength(4);
+});
+
+test("what an activity calls for requests that are left out are not one trace to others", async () => {
+  const exporter = register();
+  const served = await serve({ modules: [call, desk], observe: { traceRatio: 0 } });
+  traceIdsOfCalls.length = 0;
+  for (const key of ["a", "b"]) await served.post(`/actors/desk/${key}/work`, {});
+  await served.clock.advance("1m");
+  expect(new Set(traceIdsOfCalls).size).toBe(2);
+  expect(exporter.getFinishedSpans()).toEqual([]);
 });
 
 test("without a provider no message carries what nobody has sent", async () => {

@@ -145,7 +145,7 @@ test("activities that wait in a folder still wait after a replay, and are then p
   expect(await runTask("replay", ...flags)).toMatchObject({ code: 0, stderr: "" });
   const again = await openRuntime({ modules, data: folder });
   const heard = Promise.withResolvers<void>();
-  again.shardOf("caller/c").watch("caller/c", () => heard.resolve());
+  again.shardOf("caller/c").wakeups.watch("caller/c", () => heard.resolve());
   if ((await again.state("caller", "c")).version === 0) await heard.promise;
   expect((await again.state("caller", "c")).state).toEqual(["ho!"]);
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { actor } from "../../src/core/actor.ts";
 import { command } from "../../src/core/command.ts";
 import { reactor } from "../../src/core/reactor.ts";
+import { codeOf } from "../support/world.ts";
 import { Followed, listener, source, tell } from "./support.ts";
 
 describe.each([1, 4])("with %i shards", (shards) => {
@@ -51,6 +52,73 @@ describe.each([1, 4])("with %i shards", (shards) => {
       expect(await followed.heard("all")).toEqual([1, 2, 3, 4]);
     }
   });
+});
+
+// Would catch an event that is not answered, because a client has sent something under the message's id before.
+test("a client cannot take the id of a message that a reactor will send", async () => {
+  const followed = await Followed.start();
+  const { runtime, clock } = followed.world;
+  const deliverAt = clock.now() + 30_000;
+  const taken = (messageId: string) =>
+    codeOf(runtime.send(listener.ref("a").hear({ n: 0 }), { messageId, deliverAt }));
+  for (const id of ["tell.0.1.0", "tell~3.0.1.0"]) expect(await taken(id)).toBe("malformed");
+  for (const id of ["other.0.1.0", "tell.0.1", "tell.a.1.0"]) {
+    expect(await taken(id)).toHaveProperty("resolved");
+  }
+  await followed.say("a", 1);
+  expect(await followed.heard("a")).toEqual([1]);
+});
+
+const echo = actor("echo", {
+  initialState: () => [] as number[],
+  events: { Heard: z.object({ n: z.int() }) },
+  evolve: { Heard: (state, event) => [...state, event.n] },
+  commands: {
+    hear: command(
+      z.object({ n: z.int(), text: z.string() }),
+      (turn, { n }) => turn.emit("Heard", { n }),
+    ),
+  },
+});
+
+/** Sends 1,000 bytes for each event, so many times. */
+const loud = (times: number) =>
+  reactor("loud", {
+    from: [source],
+    startFrom: "beginning",
+    on: {
+      "source/Said": (react, { payload: { n } }) => {
+        for (let time = 0; time < times; time++) react.send(echo.ref("e").hear({ n, text: "x".repeat(983) }));
+      },
+    },
+  });
+
+// Would catch a commit that is longer than any can be, and fails again and again with all that has joined it.
+test("what is sent about many events is as many commits as it takes", async () => {
+  const limits = { commitBytesMax: 3_000, mailboxDepthMax: 1_000 };
+  const followed = await Followed.start({ modules: [source, echo], limits });
+  for (let n = 1; n <= 9; n++) await followed.say("a", n);
+  await followed.world.restart([source, echo, loud(1)]);
+  followed.follow();
+  await followed.world.settle();
+  const { written } = followed.world.engineOf("echo/e");
+  const reached = written.flatMap(({ checkpoints }) => checkpoints).map(([, position]) => position);
+  expect(reached).toEqual([0, 3, 6, 9]);
+  expect((await followed.world.runtime.state("echo", "e")).state).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test("a reactor sends as much about one event as a turn may, and stops at one with more", async () => {
+  for (const [times, status] of [[5, "live"], [6, "failed"]] as const) {
+    const followed = await Followed.start({
+      modules: [source, echo, loud(times)],
+      limits: { turnBytesMax: 5_000 },
+    });
+    await followed.say("a", 1);
+    await followed.world.settle();
+    expect(followed.reactors.list()).toMatchObject([{ name: "loud", status }]);
+    const { state } = await followed.world.runtime.state("echo", "e");
+    expect(state).toEqual(status === "live" ? [1, 1, 1, 1, 1] : []);
+  }
 });
 
 test("a reactor that starts from now does not see what was before, also after a restart", async () => {

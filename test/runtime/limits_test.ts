@@ -1,4 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { actor } from "../../src/core/actor.ts";
+import { command } from "../../src/core/command.ts";
+import { TIME_MAX } from "../../src/core/duration.ts";
 import { ledger, names, sender } from "../support/actors.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
 
@@ -97,6 +101,89 @@ test("a turn that emits or sends more than its limit fails as a whole", async ()
   expect(await codeOf(world.runtime.ask(sender.ref("s").fanOut({ to: to.slice(1) })))).toHaveProperty(
     "resolved",
   );
+});
+
+// Would catch a time that no commit can store: its message would take the shard's other turns down with it, again
+// and again.
+test.each(["timer", "later", "expiring"] as const)(
+  "a turn that names a time too far away (%s) fails by itself, and becomes a dead letter",
+  async (what) => {
+    const far = "999999999999999d";
+    const dreamer = actor("dreamer", {
+      initialState: () => 0,
+      events: {},
+      evolve: {},
+      commands: {
+        dream: command(z.object({}), (turn) => {
+          if (what === "timer") turn.schedule("t", { after: far }, alice.look());
+          else turn.send(alice.look(), what === "later" ? { after: far } : { expiresAfter: far });
+        }),
+      },
+    });
+    const world = await World.start({ modules: [ledger, dreamer] });
+    const deliverAt = world.clock.now() + 1_000; // on disk before its turn
+    await world.runtime.send(dreamer.ref("d").dream(), { messageId: "m", deliverAt });
+    await world.clock.advance("1s");
+    expect(await codeOf(world.runtime.ask(alice.add({ n: 1 })))).toHaveProperty("resolved");
+    await world.clock.advance("1m");
+    expect(await world.message("m")).toMatchObject({ status: "dead", attempts: 5 });
+    expect(world.logged.filter((line) => line.includes("lost commit"))).toEqual([]);
+  },
+);
+
+/** Emits so many texts, and sends and sets as many. */
+const wordy = actor("wordy", {
+  initialState: () => 0,
+  events: { Said: z.object({ text: z.string() }) },
+  evolve: { Said: (said) => said + 1 },
+  commands: {
+    say: command(z.object({ emits: z.int(), sends: z.int(), timers: z.int() }), (turn, input) => {
+      const text = "x".repeat(89); // 100 bytes as JSON, with what is around it
+      for (let n = 0; n < input.emits; n++) turn.emit("Said", { text });
+      for (let n = 0; n < input.sends; n++) turn.send(wordy.ref("heard").hear({ text }));
+      for (let n = 0; n < input.timers; n++) {
+        turn.schedule(`t${n}`, { after: "1h" }, wordy.ref("heard").hear({ text }));
+      }
+    }),
+    hear: command(z.object({ text: z.string() }), () => {}),
+  },
+});
+
+// Would catch a turn of a thousand large events, which is longer than any text can be: no commit could hold it,
+// and its message would take the shard's other turns down with it again and again.
+test.each([
+  [{ emits: 10, sends: 0, timers: 0 }, { emits: 11, sends: 0, timers: 0 }],
+  [{ emits: 0, sends: 10, timers: 0 }, { emits: 0, sends: 11, timers: 0 }],
+  [{ emits: 0, sends: 0, timers: 10 }, { emits: 0, sends: 0, timers: 11 }],
+  [{ emits: 4, sends: 3, timers: 3 }, { emits: 4, sends: 4, timers: 3 }],
+])(
+  "a turn of 1,000 bytes of JSON (%j) is as long as it may be, and one of 1,100 fails",
+  async (most, more) => {
+    const world = await World.start({ modules: [wordy], limits: { turnBytesMax: 1_000 } });
+    expect(await codeOf(world.runtime.ask(wordy.ref("w").say(most)))).toHaveProperty("resolved");
+    const before = await world.events();
+    expect(await codeOf(world.runtime.ask(wordy.ref("w").say(more)))).toBe("handler-failed");
+    expect(await world.events()).toEqual(before);
+  },
+);
+
+// Would catch a time that is stored, and that then nobody can be shown.
+test.each(["deliverAt", "expiresAt"] as const)("a time (%s) is one that a Date can hold", async (name) => {
+  const world = await World.start({ modules: [ledger] });
+  const send = (at: number) => codeOf(world.runtime.send(alice.look(), { [name]: at }));
+  expect(await send(TIME_MAX)).toHaveProperty("resolved");
+  for (const at of [TIME_MAX + 1, Number.MAX_SAFE_INTEGER, -TIME_MAX - 1, 0.5, NaN]) {
+    expect(await send(at)).toBe("malformed");
+  }
+});
+
+test("an input from the program around it is as many bytes of UTF-8 as may be, and no more", async () => {
+  const world = await World.start({ modules: [wordy], limits: { payloadBytesMax: 100 } });
+  const hear = (text: string) => codeOf(world.runtime.ask(wordy.ref("w").hear({ text })));
+  for (const whole of ["x".repeat(89), "é".repeat(44) + "x"]) {
+    expect(await hear(whole)).toHaveProperty("resolved");
+  }
+  for (const long of ["x".repeat(90), "é".repeat(45)]) expect(await hear(long)).toBe("payload-too-large");
 });
 
 describe("passivation", () => {

@@ -141,7 +141,7 @@ test("a commit that is lost while its shard still starts leaves no gap", async (
   const database = world.databaseOf("ledger/alice");
   database.hangingReads = /FROM timers/;
   const release = database.hangReads();
-  world.faultsAtStart = ["before"];
+  world.beforeStart = ([engine]) => engine?.plan("before");
   await world.clock.advance("1s");
   const starting = world.crash();
   await world.settle();
@@ -238,4 +238,30 @@ test("a runtime whose store is gone can be stopped", async () => {
   await world.clock.advance("1m");
   expect(stopped.state).toBe("resolved");
   expect(await lost).toBe("draining");
+});
+
+// Would catch messages that a reload which then failed has loaded, and that nobody hands out any more.
+test("what a reload has read before it failed is handled when the next one succeeds", async () => {
+  const world = await World.start({ modules: [ledger] });
+  const at0 = world.clock.now();
+  await world.runtime.send(alice.add({ n: 1 }), { deliverAt: at0 + 1_000 }); // due by then
+  await world.runtime.send(bob.add({ n: 2 }), { deliverAt: at0 + 30_000 }); // due soon
+  at(world.engines, 0).plan("before");
+  Object.assign(at(world.databases, 0), { readFailures: 1, failingReads: /min\(deliver_at\)/ });
+  await world.clock.advance("1s");
+  expect(world.logged.filter((line) => line.includes("Store cannot be read"))).toHaveLength(1);
+  await world.clock.advance("1m");
+  expect(await world.runtime.state("ledger", "alice")).toMatchObject({ state: { sum: 1 }, version: 1 });
+  expect(await world.runtime.state("ledger", "bob")).toMatchObject({ state: { sum: 2 }, version: 1 });
+});
+
+// Would catch a mailbox that waits for a next message because the one at its head was given up.
+test("a message behind one whose id could not be looked up is handled all the same", async () => {
+  const world = await World.start({ modules: [ledger] });
+  await world.runtime.ask(alice.add({ n: 1 }));
+  at(world.databases, 0).readFailures = 1;
+  const first = codeOf(world.runtime.ask(alice.add({ n: 2 }), { messageId: "first" }));
+  const second = world.runtime.ask(alice.add({ n: 3 }));
+  expect(await first).toBe("store-unavailable");
+  expect(await second).toMatchObject({ ok: true, version: 2, reply: { sum: 4 } });
 });

@@ -195,6 +195,35 @@ test("a commit behind one that is only to be confirmed is acknowledged when it w
   expect(told).toEqual(["read durable", "written durable", "open not-owner", "shard not-owner"]);
 });
 
+// Would catch a shard that waits for ever: the reading of what is on disk for somebody who only wants to be
+// confirmed, who waits until the shard is open again, which is when that has been read.
+test("while a shard is loaded again, what has joined is on disk, whoever waits to be confirmed", async () => {
+  const database = openLibsqlDatabase({ url: "file::memory:" });
+  const names = { name: "memory", shard: 0, shards: 1, isFile: false, isShared: true };
+  const { engine } = await openShardStore(database, names);
+  const head = await engine.acquire();
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  engine.append = () => Promise.reject(new UnavailableError("no answer, as planned"));
+  const owner: CommitterOwner = {
+    committed: () => {},
+    ready: () => {},
+    fenced: () => {},
+    lost: async () => {
+      committer.confirmed().then(() => told.push("confirmed"));
+      await committer.flushed();
+      told.push("loaded");
+    },
+  };
+  const world = { shard: 0, clock, now: () => clock.now(), ids: seededIds(1), limits: defaultLimits };
+  const committer = new Committer(engine, owner, world, head);
+  committer.open.checkpoints.push(["reactor", 1]);
+  committer.flushSoon();
+  await clock.settle();
+  expect(told).toEqual(["loaded", "confirmed"]);
+  expect(committer.isAccepting).toBe(true);
+});
+
 // Would catch one that takes the answer to the first commit for that to the second.
 test("a commit is acknowledged by its own answer, not by that of the one before", async () => {
   const database = openLibsqlDatabase({ url: "file::memory:" });

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { actor } from "../../src/core/actor.ts";
+import { command } from "../../src/core/command.ts";
 import { schedule } from "../../src/core/schedule.ts";
 import type { ScheduleState } from "../../src/runtime/schedule_actor.ts";
 import type { AnyModule } from "../../src/runtime/registry.ts";
@@ -133,6 +136,46 @@ describe("daylight saving", () => {
     expect(timesOf("0 * * * *", "2026-03-28T23:30:00Z", 4)).toEqual(
       ["00", "01", "02", "03"].map((hour) => `2026-03-29T${hour}:00:00.000Z`),
     );
+  });
+});
+
+// Would catch a schedule that never comes again: its next time is planned by the message of the one before.
+describe("a time whose message comes to nothing", () => {
+  test("because no module is a schedule is made up for as the policy says, and the next ones come", async () => {
+    const world = await start(hourly({ misfire: "run-once" }));
+    await downFor(world, HOUR);
+    await world.clock.advance(10 * HOUR);
+    expect(await sum(world)).toBe(0);
+    await world.restart([ledger, hourly({ misfire: "run-once" })]);
+    world.runtime.schedules.start();
+    await world.clock.advance(0);
+    expect(await sum(world)).toBe(1);
+    await world.clock.advance(2 * HOUR);
+    expect(await sum(world)).toBe(3);
+  });
+
+  test("because what it sends finds no room for minutes is tried for as long", async () => {
+    const shut = actor("shut", {
+      initialState: () => 0,
+      events: {},
+      evolve: {},
+      retry: { attemptsMax: 8, delayMs: 30_000, jitter: 0 },
+      mailboxDepthMax: 1,
+      commands: {
+        wait: command(z.object({}), () => {
+          throw new Error("not yet");
+        }),
+      },
+    });
+    const knock = schedule("hourly", { cron: "0 * * * *" }, shut.ref("s").wait());
+    const world = await World.start({ modules: [shut, knock] });
+    world.runtime.schedules.start();
+    await world.clock.advance(HOUR - 30_000);
+    await world.runtime.send(shut.ref("s").wait()); // fills the mailbox for more than three minutes
+    await world.clock.advance(30_000 + 6 * 60_000);
+    expect(await stateOf(world)).toMatchObject({ missed: 1, dueAt: world.clock.now() + HOUR - 6 * 60_000 });
+    await world.clock.advance(HOUR);
+    expect(await stateOf(world)).toMatchObject({ fired: 1 });
   });
 });
 

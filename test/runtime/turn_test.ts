@@ -126,6 +126,65 @@ test("what a caller is given cannot be used to change the actor's state", async 
   expect(() => (state as { list: number[] }).list.push(2)).toThrow(TypeError);
 });
 
+const HALF = "\ud83d";
+
+/** Puts half a surrogate pair wherever the test says. */
+const halving = actor("halving", {
+  initialState: () => 0,
+  events: { Said: z.object({ text: z.string() }) },
+  evolve: { Said: (said) => said + 1 },
+  commands: {
+    say: command(z.object({ where: z.string(), text: z.string() }), (turn, { where, text }) => {
+      const cut = text.slice(0, -1);
+      turn.emit("Said", { text: where === "event" ? cut : text });
+      if (where === "reject") turn.reject("no", { cut });
+      if (where === "send") turn.send(halving.ref("k").say({ where: "", text: cut }));
+      if (where === "timer input") {
+        turn.schedule("t", { after: "1s" }, halving.ref("k").say({ where: "", text: cut }));
+      }
+      if (where === "timer name") {
+        turn.schedule(cut, { after: "30s" }, halving.ref("k").say({ where: "", text }));
+      }
+      if (where === "throw") throw new Error(cut);
+      return { [where === "reply key" ? cut : "key"]: where === "reply" ? cut : text };
+    }),
+  },
+});
+
+// Would catch what is bytes and no text on the disk: the name of a timer that ended the process that read it, and
+// each one after that.
+test.each(["event", "reject", "send", "timer input", "timer name", "reply", "reply key", "throw"])(
+  "half a surrogate pair that a handler makes (%s) fails the turn, and a whole one does not",
+  async (where) => {
+    const world = await World.start({ modules: [halving] });
+    const say = (text: string, place = where) =>
+      world.runtime.ask(halving.ref("k").say({ where: place, text }));
+    expect(await codeOf(say("ab😀"))).toBe("handler-failed");
+    expect(await world.events()).toEqual([]);
+    expect(await codeOf(say("\\ud83d😀?", "event"))).toHaveProperty("resolved");
+    await world.restart();
+    expect((await world.runtime.state("halving", "k")).version).toBe(1);
+  },
+);
+
+test("half a surrogate pair in an error of a message that is kept is made whole", async () => {
+  const world = await World.start({ modules: [halving] });
+  await world.runtime.send(halving.ref("k").say({ where: "throw", text: "ab😀" }), { messageId: "m" });
+  await world.settle();
+  expect((await world.message("m"))?.failures).toMatchObject([{ error: "Error: ab\ufffd" }]);
+});
+
+test("half a surrogate pair from the program around it is refused", async () => {
+  const world = await World.start({ modules: [halving] });
+  const say = (text: string, options = {}) =>
+    codeOf(world.runtime.ask(halving.ref("k").say({ where: "", text }), options));
+  expect(await say(HALF)).toBe("invalid-input");
+  for (const name of ["correlationId", "traceparent", "expectedVersion"]) {
+    expect(await say("whole", { [name]: HALF })).toBe("malformed");
+  }
+  expect(await say("whole", { correlationId: "😀" })).toHaveProperty("resolved");
+});
+
 test("an expected version lets through exactly that version", async () => {
   const { world, ref } = await start();
   const note = (expectedVersion: string) =>

@@ -208,6 +208,35 @@ test.each([1, 4])("a child's output is its parent's (%d shards)", async (shards)
   await relay.stop();
 });
 
+// Would catch a step that fails because the child of another instance has its key.
+test("each instance, run and step has a child of its own, whatever they are called", async () => {
+  const kid = saga("kid", { input: Nothing, run: () => Promise.resolve("done") });
+  const naming = saga("naming", {
+    input: z.object({ name: z.string(), runs: z.int() }),
+    run: async (step, { name, runs }) => {
+      await step.child(kid, {}, { name });
+      if (runs > 1) step.continueAsNew({ name, runs: runs - 1 });
+    },
+  });
+  const world = await startWorld(naming, kid);
+  const ways: [id: string, name: string, runs: number][] = [
+    ["b", "c:d", 1],
+    ["b:c", "d", 1],
+    ["k", "kid", 3],
+    ["k~1", "kid", 3],
+    ["k~1~1", "kid", 1],
+  ];
+  for (const [id, name, runs] of ways) {
+    await world.runtime.sagas.start("naming", id, { name, runs });
+    await world.settle();
+    expect(await statusOf(world, "naming", id)).toMatchObject({ status: "completed" });
+  }
+  const started = (await world.events()).filter(({ actor, type }) =>
+    actor.startsWith("kid/") && type === "Started"
+  );
+  expect(started).toHaveLength(1 + 1 + 3 + 3 + 1);
+});
+
 test("a child that fails has undone its own, and then its parent undoes its", async () => {
   const world = await startWorld(parent, child);
   await world.runtime.sagas.start("parent", "1", { ends: "badly" });

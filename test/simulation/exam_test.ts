@@ -3,12 +3,14 @@ import { exam } from "../../scripts/simulate/exam.ts";
 
 /** Seeds that break a promise where a bug is there that Folio once had, or that is planted. */
 const regressions = [
-  1, // answers before the disk
-  3, // positions with a gap after a lost commit
-  4, // memory that is kept after a lost commit
-  5, // outbox rows that go before their messages have arrived
-  15, // a reactor's sends and its checkpoint in two commits
-  38, // replies that are not stored
+  2, // answers before the disk
+  4, // positions with a gap, or memory that is kept, after a lost commit; outbox rows that go before they have arrived
+  9, // replies that are not stored
+  128, // a reactor's sends and its checkpoint in two commits
+  14, // events that are deleted before they are archived
+  49, // events that are archived and deleted in one transaction over two files
+  56, // the newest event archived, and its position given again
+  182, // copies in an archive that are seen before their time
   262, // a commit that was lost while its shard still started: positions with a gap
 ];
 
@@ -33,14 +35,18 @@ test("the same seed gives the same log, another one another", async () => {
   expect(other.trace).not.toBe(first.trace);
 });
 
-// Would catch faults that never come, and so promises that are kept by chance.
-test("seeds bring every kind of fault", async () => {
+// Would catch faults that never come, and archives that are never used, and so promises that are kept by chance.
+test("seeds bring every kind of fault, and archive", async () => {
   const kinds = new Set<string>();
+  let archived = 0;
   for (let seed = 200; seed < 230; seed++) {
-    for (const kind of Object.keys((await exam({ seed })).faults)) kinds.add(kind);
+    const result = await exam({ seed });
+    for (const kind of Object.keys(result.faults)) kinds.add(kind);
+    archived += result.archived;
   }
   expect([...kinds].sort()).toEqual([
     ...["clock", "crash-after", "crash-before", "fails", "hangs", "late", "lost", "pause-after"],
     ...["pause-before", "repeated", "slow", "unanswered"],
   ]);
+  expect(archived).toBeGreaterThan(20);
 });

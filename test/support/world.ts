@@ -32,8 +32,8 @@ export class World {
   readonly databases: MemoryDatabase[] = [];
   /** Of the present runtime, one a shard. */
   engines: FaultyEngine[] = [];
-  /** What happens to the first appends of the next life, in each shard. */
-  faultsAtStart: readonly Fault[] = [];
+  /** Told of the engines of the next runtime, before it uses them. */
+  beforeStart: (engines: readonly FaultyEngine[]) => void = () => {};
   /** What has been logged, as `level message`. */
   readonly logged: string[] = [];
   #runtime: Runtime | undefined;
@@ -133,8 +133,7 @@ export class World {
       return { ...store, engine: new FaultyEngine(new LocalEngine(database)) };
     }));
     this.engines = stores.map(({ engine }) => engine);
-    for (const engine of this.engines) engine.plan(...this.faultsAtStart);
-    this.faultsAtStart = [];
+    this.beforeStart(this.engines);
     const { limits, observer } = this.options;
     const log = (level: string, message: string, fields?: object) => {
       this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);

@@ -2,7 +2,10 @@ import { saga } from "folio";
 import { z } from "zod";
 import { account } from "./account.ts";
 
-/** Moves money from one account to another, or leaves it where it was. */
+/**
+ * Moves money from one account to another, or leaves it where it was. An account that is closed takes nothing back:
+ * a transfer that has to be undone then stops where it is, and an alert tells an operator.
+ */
 export const transfer = saga("transfer", {
   input: z.object({
     from: z.string().min(1).max(200),

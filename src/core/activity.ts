@@ -140,7 +140,7 @@ const CONCURRENCY = 50;
  * @example
  * ```ts
  * import { activity, FinalError } from "folio";
- * import type { z } from "zod";
+ * import { z } from "zod";
  *
  * export const notify = activity("notify", {
  *   input: z.object({ url: z.url(), text: z.string() }),

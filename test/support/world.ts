@@ -13,7 +13,7 @@ import { readMessagesById } from "../../src/store/messages.ts";
 import { openShardStore } from "../../src/store/shard_store.ts";
 import { seededIds } from "../../src/testing/seeded_ids.ts";
 import { VirtualClock } from "../../src/testing/virtual_clock.ts";
-import { type Fault, FaultyEngine } from "./faulty_engine.ts";
+import { FaultyEngine } from "./faulty_engine.ts";
 import { MemoryDatabase } from "./memory_database.ts";
 
 export interface WorldOptions {

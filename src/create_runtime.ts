@@ -85,7 +85,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       builtIn,
       observer: observation?.observer,
     });
-    const readDatabase = await takeReadDatabase();
+    const readDatabase = await takeReadDatabase(() => runtime.overtaken());
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
     const activities = new Activities(runtime);

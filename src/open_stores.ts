@@ -36,11 +36,12 @@ export interface StoreOptions {
 export interface OpenStores {
   readonly stores: readonly ShardStore[];
   /**
-   * Takes the read database over, where others may use it. For after the shards: a process that dies in between
-   * has then taken those, and whoever had them before knows; the other way round, that one would go on with
-   * projections that stand still.
+   * Takes the read database over, where others may use it. For after the shards: who fails to take those takes
+   * nothing from the one that has them.
+   *
+   * @param lost Called when it is seen that another has taken it.
    */
-  takeReadDatabase(): Promise<Database>;
+  takeReadDatabase(lost: () => void): Promise<Database>;
   /** Closes them, and lets others hold the folder. */
   release(): Promise<void>;
 }
@@ -87,7 +88,8 @@ export async function openStores(options: StoreOptions): Promise<OpenStores> {
     }
     const readDatabase = await open("read");
     await openReadStore(readDatabase, { name: nameOf("read", data, folder), shards, isFile, besideShard });
-    const take = () => isShared ? takeReadDatabase(readDatabase) : Promise.resolve(readDatabase);
+    const take = (lost: () => void) =>
+      isShared ? takeReadDatabase(readDatabase, lost) : Promise.resolve(readDatabase);
     return { stores, takeReadDatabase: take, release };
   } catch (error) {
     await release();

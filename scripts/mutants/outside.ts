@@ -51,7 +51,7 @@ export const outsideMutants: readonly Mutant[] = [
     promise: 8,
     edits: [{
       file: "src/open_stores.ts",
-      from: "isShared ? takeReadDatabase(readDatabase) : Promise.resolve(readDatabase)",
+      from: "isShared ? takeReadDatabase(readDatabase, lost) : Promise.resolve(readDatabase)",
       to: "Promise.resolve(readDatabase)",
     }],
     catches: [{ tests: [takeover] }],

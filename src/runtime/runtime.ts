@@ -64,6 +64,7 @@ export class Runtime {
   /** Told when draining begins, so that what never ends by itself is ended. */
   readonly draining = new Signal();
   readonly #ids: Ids;
+  #isOvertaken = false;
   readonly #commands: Commands;
 
   private constructor(shards: readonly Shard[], world: World) {
@@ -102,9 +103,19 @@ export class Runtime {
     return new Runtime(shards, world);
   }
 
-  /** Whether commands are taken. */
+  /** Whether commands are taken, and this process is not to be replaced. */
   get isReady(): boolean {
-    return !this.isDraining && this.shards.every((shard) => shard.isServing);
+    return !this.isDraining && !this.#isOvertaken && this.shards.every((shard) => shard.isServing);
+  }
+
+  /**
+   * Another process has taken over what follows the log: projections stand still here. It may have died before it
+   * had the shards, so that commands are still taken; whoever looks after this process is told that it is not ready.
+   */
+  overtaken(): void {
+    if (this.#isOvertaken) return;
+    this.#isOvertaken = true;
+    this.log("error", "Another process has taken the read database over: this one is to be replaced");
   }
 
   get isDraining(): boolean {

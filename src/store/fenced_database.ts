@@ -8,10 +8,11 @@ const fencedMessage = "NOT NULL constraint failed: read_meta.value";
  * Takes the read database over: from now on what every earlier holder writes is refused, in the transaction that
  * writes it. Otherwise a process that another one has overtaken could drop tables that serve, or let its own serve.
  *
+ * @param lost Called when it is seen that another has taken it.
  * @throws {DatabaseError} When it cannot be taken. Of what it gives, `batch` throws one with the code `FENCED` once
  * another has taken it.
  */
-export async function takeReadDatabase(database: Database): Promise<Database> {
+export async function takeReadDatabase(database: Database, lost: () => void): Promise<Database> {
   const [, rows] = await database.batch([
     { sql: `UPDATE read_meta SET value = value + 1 WHERE key = 'epoch'` },
     holderQuery,
@@ -31,6 +32,7 @@ export async function takeReadDatabase(database: Database): Promise<Database> {
         return (await database.batch([check, ...statements], mode)).slice(1);
       } catch (error) {
         if (!(error instanceof DatabaseError) || !error.message.includes(fencedMessage)) throw error;
+        lost();
         throw new DatabaseError("another process has taken the read database over", "FENCED", {
           cause: error,
         });

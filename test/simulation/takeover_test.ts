@@ -12,8 +12,10 @@ import {
 } from "../../src/mod.ts";
 import { parseToken } from "../../src/core/token.ts";
 import { type Database, DatabaseError } from "../../src/store/database.ts";
+import { takeReadDatabase } from "../../src/store/fenced_database.ts";
 import { openFileDatabase } from "../../src/store/file_database.ts";
 import { simulate } from "../../src/testing/mod.ts";
+import { VirtualClock } from "../../src/testing/virtual_clock.ts";
 
 const box = actor("box", {
   initialState: () => ({ count: 0 }),
@@ -100,15 +102,24 @@ test("what an overtaken process does about read models is nobody's", async () =>
   await sim.stop();
 });
 
-// Would catch one that takes the read database first: who has the shards would go on without projections.
-test("a process that fails to take the shards over takes nothing from the one that has them", async () => {
+/** Databases that several processes use. */
+function shared() {
   const databases = new Map<string, Database>();
-  const data = (name: string) => {
+  return (name: string): Promise<Database> => {
     const database = databases.get(name) ?? openFileDatabase("file::memory:");
     databases.set(name, database);
-    return Promise.resolve({ ...facade(database), close: () => Promise.resolve() });
+    return Promise.resolve({
+      execute: (statement) => database.execute(statement),
+      batch: (statements, mode) => database.batch(statements, mode),
+      close: () => Promise.resolve(),
+    });
   };
-  const own = await createRuntime({ modules: [box, counts], data });
+}
+
+// Would catch one that takes the read database first: who has the shards would go on without projections.
+test("a process that fails to take the shards over takes nothing from the one that has them", async () => {
+  const data = shared();
+  await using own = await createRuntime({ modules: [box, counts], data });
   const failing = async (name: string) => {
     const database = await data(name);
     const batch: Database["batch"] = (statements, mode) =>
@@ -119,17 +130,20 @@ test("a process that fails to take the shards over takes nothing from the one th
   };
   await expect(createRuntime({ modules: [box, counts], data: failing })).rejects.toThrow(UnusableStoreError);
   const { token } = await own.ask(a.add({}));
-  const { rows } = await own.projections.query("counts", "all", {}, {
-    atLeast: parseToken(token, 1),
-    waitMs: 5_000,
-  });
+  const atLeast = parseToken(token, 1);
+  const { rows } = await own.projections.query("counts", "all", {}, { atLeast, waitMs: 5_000 });
   expect(rows).toEqual([{ box: "a", n: 1 }]);
-  await own[Symbol.asyncDispose]();
 });
 
-function facade(database: Database): Pick<Database, "execute" | "batch"> {
-  return {
-    execute: (statement) => database.execute(statement),
-    batch: (statements, mode) => database.batch(statements, mode),
-  };
-}
+// Would catch one that serves commands for ever, with projections that stand still and nobody to replace it.
+test("a process that has the shards and not the read database says that it is not ready", async () => {
+  const data = shared();
+  const clock = new VirtualClock();
+  await using own = await createRuntime({ modules: [box, counts], data, clock });
+  expect(own.isReady).toBe(true);
+  await takeReadDatabase(await data("read"), () => {});
+  const { ok } = await own.ask(a.add({}));
+  await clock.advance("1s");
+  expect(ok).toBe(true);
+  expect(own.isReady).toBe(false);
+});

@@ -237,6 +237,17 @@ export const turnMutants: readonly Mutant[] = [
     catches: [{ tests: ["test/runtime/limits_test.ts"] }],
   },
   {
+    name: "mailbox-without-bound",
+    promise: 6,
+    edits: [{
+      file: "src/runtime/admission.ts",
+      from: "if (depth + more.ofActor <= depthMax) return undefined;",
+      to: "if (depth + more.ofActor <= Infinity) return undefined;",
+    }],
+    hangs: true,
+    catches: [{ tests: ["test/runtime/limits_test.ts"] }],
+  },
+  {
     name: "expired-message-handled",
     promise: 6,
     edits: [{

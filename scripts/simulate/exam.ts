@@ -32,6 +32,8 @@ export interface ExamResult {
   readonly events: number;
   /** Events that were archived while clients went on, as far as a process has lived to say so. */
   readonly archived: number;
+  /** Tries of clients that were refused because a mailbox was full. */
+  readonly refused: number;
   /** The whole log as one text: the same seed gives the same. */
   readonly trace: string;
 }
@@ -40,6 +42,8 @@ type Purse = ReturnType<typeof examModules>["purse"];
 
 const CALLS_MAX = 12;
 const CLIENTS_MAX = 4;
+/** Where mailboxes are small. */
+const MAILBOX_DEPTH_MAX = 1;
 /** More than all delays at half the speed of time, and what follows from them. */
 const REST_MS = 240_000;
 
@@ -61,7 +65,18 @@ export async function exam(options: ExamOptions): Promise<ExamResult> {
   } catch (error) {
     const violations = [`cannot be run: ${error instanceof Error ? error.stack : error}`];
     const { seed, calls, clients } = planOf(options);
-    return { seed, calls, clients, violations, faults: {}, turns: 0, events: 0, archived: 0, trace: "" };
+    return {
+      seed,
+      calls,
+      clients,
+      violations,
+      faults: {},
+      turns: 0,
+      events: 0,
+      archived: 0,
+      refused: 0,
+      trace: "",
+    };
   }
 }
 
@@ -82,8 +97,12 @@ function planOf({ seed, ...chosen }: ExamOptions) {
 async function run(options: ExamOptions): Promise<ExamResult> {
   const { seed, shards, faults, clients, calls } = planOf(options);
   press.sheets.clear();
-  // Clients are too few for a commit to follow one that is on its way, unless it is let.
-  const limits = seed % 7 % 4 === 2 ? { commitFollowsTurns: 1 } : {};
+  const limits = {
+    // Clients are too few for a commit to follow one that is on its way, unless it is let,
+    ...seed % 7 % 4 === 2 ? { commitFollowsTurns: 1 } : {},
+    // and to fill mailboxes, unless these are small.
+    ...seed % 5 === 3 ? { mailboxDepthMax: MAILBOX_DEPTH_MAX } : {},
+  };
   // A share of the seeds, since it takes longer; none of those that once failed without.
   const archives = seed % 7 === 0 || seed % 7 === 6;
   const { modules, purse } = archives ? archiving : plain;
@@ -110,11 +129,13 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   const events = await sim.events();
   const turns = await countTurns(sim, shards, history);
   const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
+  const refused =
+    history.calls.flatMap(({ errors }) => errors).filter((code) => code === "mailbox-full").length;
   const trace = events.map((event) => JSON.stringify(event)).join("\n");
   await sim.stop();
   return {
     ...{ seed, calls, clients, violations, faults: sim.faults },
-    ...{ turns, events: events.length, archived, trace },
+    ...{ turns, events: events.length, archived, refused, trace },
   };
 }
 

@@ -10,12 +10,14 @@ export class Tally {
   #turns = 0;
   #events = 0;
   #archived = 0;
+  #refused = 0;
 
   add(result: Omit<ExamResult, "trace">): void {
     this.#seeds++;
     this.#turns += result.turns;
     this.#events += result.events;
     this.#archived += result.archived;
+    this.#refused += result.refused;
     for (const [kind, count] of Object.entries(result.faults)) {
       this.#faults[kind] = (this.#faults[kind] ?? 0) + count;
     }
@@ -26,7 +28,8 @@ export class Tally {
   sums(first: number) {
     const minutes = (performance.now() - this.#startedAt) / 60_000;
     return {
-      ...{ seeds: this.#seeds, first, turns: this.#turns, events: this.#events, archived: this.#archived },
+      ...{ seeds: this.#seeds, first, turns: this.#turns, events: this.#events },
+      ...{ archived: this.#archived, refused: this.#refused },
       ...{ faults: this.#faults, failed: this.failed.length, perMinute: Math.round(this.#seeds / minutes) },
     };
   }
@@ -37,8 +40,9 @@ export class Tally {
     const faults = kinds.reduce((sum, [, count]) => sum + count, 0);
     const rate = (count: number) => Math.round(count / seconds);
     return [
-      `${this.#seeds} seeds from ${from}: ${this.#turns} turns, ${this.#events} events, ${this.#archived} of them archived meanwhile, ` +
-      `${faults} faults; ${this.failed.length} failed.`,
+      `${this.#seeds} seeds from ${from}: ${this.#turns} turns, ${this.#events} events, ${this.#archived} of them ` +
+      `archived meanwhile, ${this.#refused} tries refused for want of room, ${faults} faults; ` +
+      `${this.failed.length} failed.`,
       `Faults: ${kinds.map(([kind, count]) => `${kind} ${count}`).join(", ")}.`,
       `In ${seconds.toFixed(1)} s: ${rate(this.#seeds * 60)} seeds a minute, ${
         rate(this.#turns)

@@ -35,18 +35,21 @@ test("the same seed gives the same log, another one another", async () => {
   expect(other.trace).not.toBe(first.trace);
 });
 
-// Would catch faults that never come, and archives that are never used, and so promises that are kept by chance.
-test("seeds bring every kind of fault, and archive", async () => {
+// Would catch faults that never come, archives that are never used and mailboxes that are never full, and so
+// promises that are kept by chance.
+test("seeds bring every kind of fault, archive, and fill mailboxes", async () => {
   const kinds = new Set<string>();
-  let archived = 0;
+  let [archived, refused] = [0, 0];
   for (let seed = 200; seed < 230; seed++) {
     const result = await exam({ seed });
     for (const kind of Object.keys(result.faults)) kinds.add(kind);
     archived += result.archived;
+    refused += result.refused;
   }
   expect([...kinds].sort()).toEqual([
     ...["clock", "crash-after", "crash-before", "fails", "hangs", "late", "lost", "pause-after"],
     ...["pause-before", "repeated", "slow", "unanswered"],
   ]);
   expect(archived).toBeGreaterThan(20);
+  expect(refused).toBeGreaterThan(20);
 });

@@ -175,8 +175,8 @@ export function activity<Name extends string, Input extends z.ZodType, Output ex
   const rate = (what: string, limit: RateLimit | undefined) =>
     limit &&
     { limit: count(`${what}.limit`, limit.limit), perMs: duration(`${what}.per`, limit.per) };
-  checkIsJson(`input of activity ${name}`, parts.input, "input");
-  checkIsJson(`output of activity ${name}`, parts.output, "input");
+  checkIsJson(`activity ${name}`, parts.input, "input", "input");
+  checkIsJson(`activity ${name}`, parts.output, "input", "output");
   const { concurrency = CONCURRENCY, rateLimit, circuitBreaker } = parts;
   const { limit, perKey = Infinity } = typeof concurrency === "number" ? { limit: concurrency } : concurrency;
   const isAtMostOnce = parts.delivery === "at-most-once";

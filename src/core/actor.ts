@@ -262,13 +262,13 @@ function checkOptions(name: string, options: ActorOptions): void {
 const found = { input: new WeakSet<z.ZodType>(), output: new WeakSet<z.ZodType>() };
 
 /** Refuses dates, big integers, maps and the like, which would not survive being stored. */
-export function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output"): void {
+export function checkIsJson(what: string, schema: z.ZodType, io: "input" | "output", part = "schema"): void {
   if (found[io].has(schema)) return;
   try {
     z.toJSONSchema(schema, { io });
     found[io].add(schema);
   } catch (error) {
-    throw new TypeError(`Cannot define ${what}: its schema must describe JSON`, { cause: error });
+    throw new TypeError(`Cannot define ${what}: its ${part} must describe JSON`, { cause: error });
   }
 }
 

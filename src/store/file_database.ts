@@ -87,8 +87,9 @@ class FileDatabase implements Database {
     try {
       return work(this.#open());
     } catch (error) {
-      this.#leaveTransaction();
       throw toDatabaseError(error);
+    } finally {
+      this.#leaveTransaction();
     }
   }
 

@@ -72,6 +72,8 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
     ...options,
     archives: options.modules.some((module) => module.kind === "actor" && module.archive !== undefined),
   });
+  /** What has to end, the last first, where what comes after it cannot start. */
+  const begun: { stop(): unknown }[] = [];
   try {
     const webhooks = new Webhooks({ ...options.webhooks, limits: { ...defaultLimits, ...options.limits } });
     const builtIn = [...webhooks.modules, auditActor];
@@ -85,6 +87,7 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       builtIn,
       observer: observation?.observer,
     });
+    begun.push(runtime);
     const readDatabase = await takeReadDatabase(() => runtime.overtaken());
     const projections = new Projections(runtime, readDatabase, new QueryRunner(runtime, readDatabase));
     const reactors = new Reactors(runtime);
@@ -96,7 +99,10 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       // Webhooks before activities: a delivery has to know what has become of its webhook.
       ...(options.performs ?? true) ? [following, runtime.schedules, activities] : [],
     ];
-    for (const processor of processors) await processor.start();
+    for (const processor of processors) {
+      begun.push(processor);
+      await processor.start();
+    }
     const watched = observation?.watch({
       clock,
       get isDraining() {
@@ -133,6 +139,10 @@ export async function createRuntime(options: CreateRuntimeOptions): Promise<Open
       },
     });
   } catch (error) {
+    for (const each of begun.reverse()) {
+      // Why it could not start is what is to be told.
+      await Promise.try(() => each.stop()).catch(() => {});
+    }
     await release();
     throw toUnusable(error, options);
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { FolioError } from "../core/errors.ts";
 import { respond } from "./problem.ts";
+import { draining } from "../runtime/serving.ts";
 
 /** Where a live stream reads from. */
 export interface LiveSource {
@@ -42,7 +43,7 @@ export class LiveStreams {
   /** @throws {FolioError} `too-many-readers`, `draining`. */
   respond(source: LiveSource): Response {
     const { readersMax, heartbeatMs, readerStallMsMax } = this.limits;
-    if (this.#isEnded) throw new FolioError("draining", "This process is stopping", {});
+    if (this.#isEnded) throw draining();
     if (this.#endings.size >= readersMax) {
       throw new FolioError("too-many-readers", `There are ${readersMax} live readers already`, {
         readersMax,

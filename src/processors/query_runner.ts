@@ -5,6 +5,7 @@ import type { Database, SqlValue } from "../store/database.ts";
 import { readRows, type RowsQuery, selectRows } from "../store/read_store.ts";
 import { fileOf, openReader, type Reader } from "../store/reader.ts";
 import type { SqlGuard } from "../store/sql_guard.ts";
+import { draining } from "../runtime/serving.ts";
 
 /** Queries that run at the same time; others wait for them. */
 const CONNECTIONS_MAX = 4;
@@ -134,7 +135,7 @@ export class QueryRunner {
   }
 
   async #acquire(file: string, whileWaiting: (giveUp: () => void) => void): Promise<Reader> {
-    if (this.#isClosed) throw new FolioError("draining", "This process is stopping", {});
+    if (this.#isClosed) throw draining();
     const idle = this.#idle.pop();
     if (idle) return idle;
     if (this.#open.size + this.#opening < CONNECTIONS_MAX) {

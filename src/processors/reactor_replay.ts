@@ -8,6 +8,7 @@ import { readCheckpointsWith } from "../store/checkpoints.ts";
 import { HandlerError } from "./handler_error.ts";
 import { ReactorFollower } from "./reactor_follower.ts";
 import { ReactorHandling } from "./reactor_handling.ts";
+import { draining } from "../runtime/serving.ts";
 
 const EVENTS_PER_READ = 1_000;
 
@@ -87,7 +88,7 @@ export class ReactorReplays {
       for (const shard of this.runtime.shards) {
         let { after = 0, upTo = 0 } = ranges.get(shard.number) ?? {};
         while (after < upTo) {
-          if (this.#isStopped) throw new FolioError("draining", "This process is stopping", {});
+          if (this.#isStopped) throw draining();
           const page = await this.#handling.read(shard, { after, upTo, limit: EVENTS_PER_READ });
           for (const event of page.events) {
             const { sends } = this.#handling.sendsFor(event);

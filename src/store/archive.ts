@@ -24,8 +24,6 @@ export type ArchivedRow = [actor: string, version: number];
 /** What a connection to a shard begins with where the shard has an archive. @param path Of the archive's file. */
 export function attachArchive(path: string): Statement[] {
   return [
-    // A connection that has just been closed may still be moving what it wrote into the file.
-    { sql: `PRAGMA busy_timeout = 5000` },
     { sql: `ATTACH ? AS archive`, args: [path] },
     { sql: `PRAGMA archive.synchronous = FULL` },
     {

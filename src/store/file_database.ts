@@ -30,6 +30,8 @@ interface Prepared {
   argsMax: number;
 }
 
+/** Whoever has just closed the file, in whatever process, may still be moving into it what was written. */
+const wait = { sql: "PRAGMA busy_timeout = 5000" };
 const begin = { read: { sql: "BEGIN TRANSACTION READONLY" }, write: { sql: "BEGIN IMMEDIATE" } };
 const commit = { sql: "COMMIT" };
 const rollback = { sql: "ROLLBACK" };
@@ -126,7 +128,7 @@ class FileDatabase implements Database {
     this.#connection = connection;
     const attach = this.archivePath === undefined ? [] : attachArchive(this.archivePath);
     try {
-      for (const statement of [...attach, ...this.#settings.values()]) this.#run(statement);
+      for (const statement of [wait, ...attach, ...this.#settings.values()]) this.#run(statement);
     } catch (error) {
       this.#drop();
       throw error;

@@ -21,7 +21,6 @@ const filePragmas = [
   // Fewer checkpoints: a page that many commits touch is copied to the database once.
   "wal_autocheckpoint = 8000",
   "cache_size = -65536",
-  "busy_timeout = 5000",
 ];
 
 /** Sets up a connection to a database that is known to be ours. */

@@ -43,3 +43,9 @@ test("a connection that takes the place of one that could not roll back is set u
   expect(await settings()).toEqual(before);
   expect(driver.opened).toBe(opened + 1);
 });
+
+// Would catch a server that does not start because a tool that has looked at the file is just closing it.
+test("a connection waits for a lock from its first request on", async () => {
+  const database = await closedAtEnd(openFileDatabase(`file:${temporaryFolder()}/a.db`));
+  expect(await database.execute({ sql: "PRAGMA busy_timeout" })).toEqual([[5000]]);
+});

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { killPoints } from "../../scripts/crash/kill_points.ts";
 import { runCrashes } from "../../scripts/crash/run.ts";
 
 // Would catch an acknowledgement that leaves before its commit is on disk, a message that is lost or handled
@@ -34,22 +33,3 @@ test.each([{ shards: 1, seed: 11 }, { shards: 4, seed: 12 }])(
   },
   120_000,
 );
-
-// Would catch half of a transaction that stays, and a commit that is taken for lost, or is handed on again, because
-// nobody was told that it is on disk.
-test("a server that ends at each point of the way of a commit keeps every promise (seed 13)", async () => {
-  const places = [...killPoints.map((point) => `${point} shard`), "written read", "durable read"];
-  const report = await runCrashes({
-    rounds: places.length,
-    seed: 13,
-    shards: 2,
-    chain: true,
-    acknowledgedMax: 20_000,
-    killsStarting: false,
-    pointShare: 1,
-    say: () => {},
-  });
-  expect(report.violations.all).toEqual([]);
-  expect(report.points).toEqual(Object.fromEntries(places.map((place) => [place, 1])));
-  expect(report.acknowledged).toBeGreaterThan(50);
-}, 120_000);

@@ -66,7 +66,7 @@ const NUMBERS_KEPT = 6;
 
 /** Runs modules, once for each sequence of commands, on disks that are kept between runs. */
 export class ModulesRunner {
-  #disks: DiskPool | undefined;
+  readonly #disks = new DiskPool();
 
   constructor(
     private readonly modules: readonly AnyModule[],
@@ -79,13 +79,12 @@ export class ModulesRunner {
     const { shards = 2, limits = {}, given, check, rest = "1h" } = this.options;
     // The dice look into it each time.
     const present: Faults = {};
-    const disks = this.#disks ??= await usedDisks(this.modules, shards);
     const sim = await simulate(this.modules, {
       seed,
       shards,
       limits,
       observe: false,
-      disks,
+      disks: this.#disks,
       faults: present,
     });
     const run = new Run(sim, this.may);
@@ -105,8 +104,8 @@ export class ModulesRunner {
       const events = (await sim.events()).map(({ actor, type }) => `${typeOf(actor)}/${type}`);
       return { ...run, events, faults: { ...sim.faults } };
     } finally {
-      // Disks that are still at work are not given back, and new ones would give another run: all are made anew.
-      await sim.stop().catch(() => this.#disks = undefined);
+      // Disks that are still at work are not given back: the next run has new ones.
+      await sim.stop().catch(() => {});
     }
   }
 }
@@ -201,12 +200,4 @@ class Run {
 
 function typeOf(actor: string): string {
   return actor.slice(0, actor.indexOf("/"));
-}
-
-/** Disks that were in use before, each of them: on new ones a process makes its schema first, and that may fail. */
-async function usedDisks(modules: readonly AnyModule[], shards: number): Promise<DiskPool> {
-  const disks = new DiskPool();
-  const sim = await simulate(modules, { seed: 0, shards, observe: false, disks });
-  await sim.stop();
-  return disks;
 }

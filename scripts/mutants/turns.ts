@@ -143,7 +143,7 @@ export const turnMutants: readonly Mutant[] = [
       from: "if (entry.durable || entry.named) {\n",
       to: "if (entry.durable) {\n",
     }],
-    catches: [{ seeds: 40 }],
+    catches: [{ tests: ["test/runtime/dedupe_test.ts"] }],
   },
   {
     name: "handled-ids-forgotten-early",

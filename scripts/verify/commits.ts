@@ -1,5 +1,7 @@
 import { defaultLimits } from "../../src/config.ts";
 import type { Commit } from "../../src/store/commit.ts";
+import { commitsKept } from "../../src/store/commits.ts";
+import { messageRow } from "./applied.ts";
 import { type Findings, parsed } from "./findings.ts";
 import type { CheckedShard } from "./streams.ts";
 
@@ -42,53 +44,29 @@ export async function checkFile(shard: CheckedShard, findings: Findings): Promis
     }
     commits.push(commit);
   }
+  const [first, newest] = [Number(rows[0]?.[0] ?? 0), Number(rows.at(-1)?.[0] ?? 0)];
+  if (first > Math.max(1, newest - commitsKept + 1)) {
+    findings.add("commits", `commit ${first} of ${name}`, `none before it is kept, and ${commitsKept} are`);
+  }
+  await checkEnd(shard, commits, findings);
   return commits;
 }
 
-/** What the kept commits say they have written is what the tables hold. */
-export async function checkApplied(
-  shard: CheckedShard,
+/** The log ends where the newest commit with events has left it. */
+async function checkEnd(
+  { database, name }: CheckedShard,
   commits: readonly Commit[],
   findings: Findings,
 ): Promise<void> {
-  const seen = new Set<string>();
-  let prunedBefore = -Infinity;
-  for (const commit of commits.toReversed()) {
-    const where = `commit ${commit.index} of ${shard.name}`;
-    prunedBefore = Math.max(prunedBefore, commit.prune?.handledBefore ?? -Infinity);
-    if (commit.events.length > 0) {
-      const rows = await shard.database.execute({
-        sql: `SELECT position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
-            causation_id FROM events WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position`,
-        args: [JSON.stringify(commit.events.map(([position]) => position))],
-      });
-      const held = new Map(rows.map((row) => [row[0], JSON.stringify(row)]));
-      for (const event of commit.events) {
-        if (held.get(event[0]) !== JSON.stringify(event)) {
-          findings.add("commits", where, `its event at position ${event[0]} is another one in the log`);
-        }
-      }
-    }
-    for (const message of commit.messages) {
-      const key = `${message[1]} ${message[2]}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const row = await messageRow(shard, message[1], message[2]);
-      const wasPruned = message[15] !== null && message[15] < prunedBefore;
-      if (!row && !wasPruned) findings.add("commits", where, `its message ${key} is not there`);
-      if (row && (row[0] !== message[0] || row[1] !== message[10] || row[2] !== message[16])) {
-        findings.add("commits", where, `its message ${key} is ${row[1]} in the mailbox, not ${message[10]}`);
-      }
-    }
+  const [row] = await database.execute({ sql: "SELECT coalesce(max(position), 0) FROM events" });
+  const last = Number(row?.[0]);
+  if (commits.length === 0 && last > 0) {
+    findings.add("commits", name, "none is kept, and there are events");
   }
-}
-
-async function messageRow(shard: CheckedShard, id: string, actor: string) {
-  const [row] = await shard.database.execute({
-    sql: `SELECT seq, status, outcome FROM messages WHERE id = ? AND actor = ?`,
-    args: [id, actor],
-  });
-  return row;
+  const written = commits.findLast(({ events }) => events.length > 0)?.events.at(-1)?.[0];
+  if (written !== undefined && written < last) {
+    findings.add("commits", name, `they end at position ${written}, and the log goes on to ${last}`);
+  }
 }
 
 /**

@@ -3,11 +3,13 @@ import type { Commit } from "../../src/store/commit.ts";
 import type { Database } from "../../src/store/database.ts";
 import { ScriptError } from "../support/errors.ts";
 import { openStoreFolder, openToRead, shardFile } from "../support/store_folder.ts";
+import { checkApplied } from "./applied.ts";
 import { checkChain, type NotedHead } from "./chain.ts";
-import { checkApplied, checkBetween, checkFile } from "./commits.ts";
+import { checkBetween, checkFile } from "./commits.ts";
 import type { Findings } from "./findings.ts";
 import { checkCheckpoints, checkMessages, checkOutbox, checkTimers } from "./mailboxes.ts";
 import { checkProjections } from "./projections.ts";
+import { SagaWaits } from "./sagas.ts";
 import { checkLog, checkStreams } from "./streams.ts";
 
 /** Until the process ends. */
@@ -54,13 +56,14 @@ async function verifyHeld(
     throw new ScriptError(`Cannot use --head ${nowhere.text}: ${path} has ${shards.length} shards`);
   }
   const kept = new Map<number, readonly Commit[]>();
+  const waits = new SagaWaits();
   for (const shard of shards) {
     const check = (name: string, work: () => Promise<void>) => findings.check(name, shard.name, work);
     await check("file", async () => void kept.set(shard.number, await checkFile(shard, findings)));
     await check("log", () => checkLog(shard, findings));
     const noted = heads.filter((head) => head.shard === shard.number);
     await check("chain", () => checkChain(shard, noted, findings));
-    await check("streams", () => checkStreams(shard, registry, findings));
+    await check("streams", () => checkStreams(shard, registry, findings, waits));
     await check("messages", () => checkMessages(shard, registry, findings));
     await check("outbox", () => checkOutbox(shard, findings));
     await check("timers", () => checkTimers(shard, findings));
@@ -68,6 +71,7 @@ async function verifyHeld(
     await check("commits", () => checkApplied(shard, kept.get(shard.number) ?? [], findings));
   }
   await findings.check("between shards", path, () => checkBetween(shards, kept, findings));
+  await findings.check("sagas", path, () => waits.check(shards, findings));
   const readFile = `${path}/read.db`;
   const hasRead = await Deno.stat(readFile).then(() => true, () => false);
   if (hasRead) {

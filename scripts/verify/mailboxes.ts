@@ -32,6 +32,7 @@ export async function checkMessages(
     if (rows.length < ROWS_PER_READ) break;
   }
   await checkEffects(shard, findings);
+  await checkKept(shard, findings);
 }
 
 function faultOfMessage(row: Row, shard: CheckedShard, registry: Registry): string | undefined {
@@ -123,6 +124,23 @@ async function checkEffects({ database }: CheckedShard, findings: Findings): Pro
       `message ${id} to ${actor}`,
       `its reply says position ${position}, which the log has not`,
     );
+  }
+}
+
+/**
+ * What an actor, timer or reactor has sent has a row until its retention ends. Rows are forgotten in the order in
+ * which they were handled, so none that was handled after one that is still there.
+ */
+async function checkKept({ database }: CheckedShard, findings: Findings): Promise<void> {
+  const forgotten = await database.execute({
+    sql: `SELECT e.message_id, e.actor, min(e.position) FROM events AS e
+      WHERE e.causation_id IS NOT NULL AND e.at > (SELECT min(handled_at) FROM messages)
+        AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = e.message_id AND m.actor = e.actor)
+      GROUP BY e.message_id, e.actor LIMIT 20`,
+  });
+  for (const [id, actor, position] of forgotten) {
+    const what = `its event is at position ${position}, and the message is not there, though older ones are`;
+    findings.add("messages", `message ${id} to ${actor}`, what);
   }
 }
 

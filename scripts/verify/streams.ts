@@ -8,6 +8,7 @@ import type { Registry } from "../../src/runtime/registry.ts";
 import type { Database } from "../../src/store/database.ts";
 import { eventsOf } from "../../src/store/events.ts";
 import type { Findings } from "./findings.ts";
+import type { SagaWaits } from "./sagas.ts";
 
 const EVENTS_PER_READ = 2_000;
 /** A row of `events`, as it is written. */
@@ -64,12 +65,18 @@ interface Stream {
 /**
  * Each actor's versions run from 1 without gaps, in the order of the log; its events fit their schemas; its
  * snapshot is what its events give.
+ *
+ * @param waits Is told of each saga.
  */
 export async function checkStreams(
   shard: CheckedShard,
   registry: Registry,
   findings: Findings,
+  waits: SagaWaits,
 ): Promise<void> {
+  const end = (stream: Stream | undefined) => {
+    if (stream && !stream.isBroken) waits.add(stream.name, shard, stream.state);
+  };
   const snapshots = new Snapshots(shard, registry, findings);
   let stream: Stream | undefined;
   let after: [actor: string, version: number] = ["", 0];
@@ -86,6 +93,7 @@ export async function checkStreams(
     for (const row of rows) {
       after = [String(row[1]), Number(row[2])];
       if (stream?.name !== after[0]) {
+        end(stream);
         [stream, position] = [begin(after[0], shard, registry, findings), 0];
         findings.count("actors");
         await snapshots.begin(stream);
@@ -108,7 +116,7 @@ export async function checkStreams(
       }
       snapshots.reached(stream);
     }
-    if (rows.length < EVENTS_PER_READ) return;
+    if (rows.length < EVENTS_PER_READ) return end(stream);
   }
 }
 

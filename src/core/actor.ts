@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { refKey, refType } from "./address.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./backoff.ts";
 import type { AnyCommand, CommandDefinition, CommandRequest } from "./command.ts";
 import { type Duration, parseDuration } from "./duration.ts";
@@ -272,11 +273,10 @@ export function checkIsJson(what: string, schema: z.ZodType, io: "input" | "outp
   }
 }
 
-/** A ref's own key, under a name that no command can have. */
-const refKey = Symbol("key");
-
+/** What all refs of a type have; each adds its key. */
 function refMethods(type: string, commands: Iterable<string>): object {
-  const methods: Record<string, unknown> = Object.create(null);
+  const methods: Record<string | symbol, unknown> = Object.create(null);
+  methods[refType] = type;
   for (const command of commands) {
     methods[command] = function (this: { [refKey]: string }, input: unknown = {}): CommandRequest {
       return { type, key: this[refKey], command, input };

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { checkIsJson, checkName } from "./actor.ts";
+import { refKey, refType } from "./address.ts";
 import type { CommandRequest } from "./command.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { type SagaActor, sagaActor } from "./saga_actor.ts";
@@ -143,6 +144,7 @@ export function saga<
     run: parts.run,
     actor: sagaActor(name, parts.input, () => self),
     ref: (id) => ({
+      ...{ [refType]: name, [refKey]: id },
       start: (input) => request(id, "start", { input }),
       signal: (signal, payload) => request(id, "signal", { name: signal, payload: payload ?? null }),
       cancel: (reason) => request(id, "cancel", reason === undefined ? {} : { reason }),

@@ -82,8 +82,11 @@ export class ServedProjection {
       (checkpoints.get(shard.number) ?? 0) > shard.durablePosition
     );
     if (isAhead) {
-      runtime.log("warn", "Projection has rows of events that the log does not have: it is built anew", {
+      // What follows the log has only ever seen what was on disk: the log was cut, or an older one put in place.
+      runtime.log("error", "Projection has rows of events that the log does not have: it is built anew", {
         projection: name,
+        rowsUpTo: formatToken(checkpoints),
+        logUpTo: formatToken(runtime.positions()),
       });
     }
     const isCurrent = serving.version === version && !isAhead;

@@ -69,7 +69,8 @@ export class SagaInstance {
   }
 }
 
-function timerName(run: number, step: number): string {
+/** Name of the timer of a step. @param run How many runs were continued as new before it. */
+export function timerName(run: number, step: number): string {
   return `step-${run}-${step}`;
 }
 

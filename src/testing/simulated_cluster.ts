@@ -82,13 +82,15 @@ export class SimulatedCluster {
     this.#processes = this.#processes.filter((other) => other !== process);
   }
 
-  /** A process dies; the newest one is replaced. */
-  crash(process: SimulatedProcess): void {
+  /** A process dies; the newest one is replaced. @param why Where it has not started. */
+  crash(process: SimulatedProcess, why = "it died, as planned"): void {
     if (process.isOver) return;
     const isNewest = process === this.newest;
     this.crashes++;
     this.end(process);
-    if (isNewest) this.start();
+    if (!isNewest) return;
+    if (!process.runtime && ++this.#failedStarts >= FAILED_STARTS_MAX) this.#unstartable = why;
+    else this.start();
   }
 
   /** A process is stopped, another one takes its shards over, and the first goes on, before that or after. */
@@ -142,8 +144,7 @@ export class SimulatedCluster {
       const why = error instanceof Error ? error.message : String(error);
       this.logged.push(`error Start failed ${why}`);
       // A store that fails while a process starts ends it; another one is started.
-      if (++this.#failedStarts < FAILED_STARTS_MAX) this.crash(process);
-      else this.#unstartable = why;
+      this.crash(process, why);
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Limits } from "../config.ts";
 import type { AnyActivity } from "../core/activity.ts";
+import { addressOf } from "../core/address.ts";
 import type { CommandRequest } from "../core/command.ts";
 import type { Duration } from "../core/duration.ts";
 import type { RecordedEvent } from "../core/event.ts";
@@ -181,9 +182,16 @@ export class Simulation {
     this.#dice.failing.set(failing.name, times);
   }
 
-  /** The present state of an actor; version 0 if it has no events. */
-  async state(type: { readonly name: string }, key: string): Promise<{ state: unknown; version: number }> {
-    return await this.until(this.begin((runtime) => runtime.state(type.name, key)));
+  /**
+   * The present state of an actor, `account.ref("ann")` or `account, "ann"`; version 0 if it has no events.
+   *
+   * @throws {TypeError} When neither is given.
+   */
+  state(ref: object): Promise<{ state: unknown; version: number }>;
+  state(type: { readonly name: string }, key: string): Promise<{ state: unknown; version: number }>;
+  async state(actor: object, key?: string): Promise<{ state: unknown; version: number }> {
+    const place = key !== undefined && "name" in actor ? { type: String(actor.name), key } : addressOf(actor);
+    return await this.until(this.begin((runtime) => runtime.state(place.type, place.key)));
   }
 
   /** All events, shard by shard, in their order. */

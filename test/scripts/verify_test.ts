@@ -1,7 +1,8 @@
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { createRuntime } from "../../src/create_runtime.ts";
-import { activity, actor, command } from "../../src/mod.ts";
+import { activity, actor, command, saga } from "../../src/mod.ts";
+import { shardOf } from "../../src/core/shard_of.ts";
 import { Registry } from "../../src/runtime/registry.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
 import { Findings } from "../../scripts/verify/findings.ts";
@@ -28,7 +29,16 @@ const asker = actor("asker", {
   evolve: {},
   commands: { ask: command(z.object({}), (turn) => ({ id: turn.perform(endless, {}) })) },
 });
-const modules = [ledger, sender, sums(), source, listener, tell, worker, endless, asker];
+const errand = saga("errand", {
+  input: z.object({}),
+  deadline: "3d",
+  run: async (step) => {
+    const nap = step.sleep("nap", "1h");
+    await step.perform("errand", endless, {});
+    await nap;
+  },
+});
+const modules = [ledger, sender, sums(), source, listener, tell, worker, endless, asker, errand];
 
 /** Something of everything: events, snapshots, rejections, dead letters, messages between shards and to come. */
 async function makeStore(folder: string): Promise<void> {
@@ -55,6 +65,8 @@ async function makeStore(folder: string): Promise<void> {
   // In its first attempt when the process ends, about which nothing more is recorded.
   await runtime.ask(asker.ref("a").ask({}));
   await begun.promise;
+  await runtime.ask(errand.ref("e").start({}));
+  while ((await runtime.state("errand", "e")).version < 3) await runtime.ask(ledger.ref("l0").look({}));
   await runtime[Symbol.asyncDispose]();
 }
 
@@ -245,6 +257,59 @@ const damages: [what: string, file: string, sql: string[], check: string, text: 
     /no command gone/,
   ],
   [
+    "an answer other than the one that was given",
+    "shard-0.db",
+    [`UPDATE messages SET outcome = json_set(outcome, '$.reply', 'other') WHERE id LIKE '%-119'`],
+    "commits",
+    /has another outcome/,
+  ],
+  [
+    "all commits gone",
+    "shard-0.db",
+    [`DELETE FROM commits`],
+    "commits",
+    /none is kept, and there are events/,
+  ],
+  [
+    "the oldest commits gone",
+    "shard-0.db",
+    [`DELETE FROM commits WHERE idx < (SELECT max(idx) - 5 FROM commits)`],
+    "commits",
+    /none before it is kept/,
+  ],
+  [
+    "the newest commits gone",
+    "shard-0.db",
+    [`DELETE FROM commits WHERE idx >= (SELECT max(idx) FROM commits WHERE body ->> '$.events[0]' IS NOT NULL)`],
+    "commits",
+    /and the log goes on to/,
+  ],
+  [
+    "a message of an actor forgotten, of which no commit is kept",
+    "shard-0.db",
+    [
+      `DELETE FROM messages WHERE id = (
+        SELECT message_id FROM events WHERE causation_id IS NOT NULL ORDER BY position DESC LIMIT 1)`,
+      `DELETE FROM commits`,
+    ],
+    "messages",
+    /the message is not there, though older ones are/,
+  ],
+  [
+    "a reactor put back",
+    "shard-0.db",
+    [`UPDATE checkpoints SET position = 0`],
+    "commits",
+    /is at 0, not/,
+  ],
+  [
+    "a reactor's place forgotten",
+    "shard-0.db",
+    [`DELETE FROM checkpoints`],
+    "commits",
+    /is at nowhere, not/,
+  ],
+  [
     "something in an outbox that is no message",
     "shard-0.db",
     [`INSERT INTO outbox VALUES (99999, 1, '{}')`],
@@ -313,6 +378,60 @@ const damages: [what: string, file: string, sql: string[], check: string, text: 
 test.each(damages)("%s is found", async (_, file, sql, check, text) => {
   const folder = copyOfStore();
   await tamper(folder, file, ...sql);
+  const { told } = await findingsIn(folder);
+  expect(told).toContainEqual(expect.objectContaining({ check, what: expect.stringMatching(text) }));
+});
+
+/** Where the saga is. */
+const home = `shard-${shardOf("errand/e", 3)}.db`;
+const forget = `DELETE FROM commits`;
+const errands: [what: string, sql: string[], check: string, text: RegExp][] = [
+  [
+    "a timer gone",
+    [`DELETE FROM timers WHERE name <> 'deadline'`],
+    "commits",
+    /its timer step-0-0 of errand\/e is not there/,
+  ],
+  ["a timer put off", [`UPDATE timers SET due_at = due_at + 1`], "commits", /its timer .* is another one/],
+  [
+    "a timer that is over, and there again",
+    [
+      `UPDATE commits SET body = json_set(body, '$.timersGone', json('[["errand/e","deadline"]]'))
+        WHERE idx = (SELECT max(idx) FROM commits)`,
+    ],
+    "commits",
+    /has ended the timer deadline of errand\/e, which is still there/,
+  ],
+  [
+    "a timer of a saga gone long ago",
+    [`DELETE FROM timers`, forget],
+    "sagas",
+    /waits for nap, and its timer is not there/,
+  ],
+  [
+    "the deadline of a saga gone long ago",
+    [`DELETE FROM timers`, forget],
+    "sagas",
+    /waits for its deadline, and/,
+  ],
+  [
+    "a message of a saga gone long ago",
+    [`DELETE FROM messages WHERE actor LIKE 'activity:%'`, forget],
+    "sagas",
+    /waits for errand, and its message .* to activity:endless\/- is not there/,
+  ],
+  [
+    "an answer to a saga gone long ago",
+    [`UPDATE messages SET status = 'done' WHERE actor LIKE 'activity:%'`, forget],
+    "sagas",
+    /waits for errand, and its message .* is done, and the answer is not there/,
+  ],
+];
+
+// Would catch a saga that waits for ever, in a folder that is called well.
+test.each(errands)("%s is found", async (_, sql, check, text) => {
+  const folder = copyOfStore();
+  await tamper(folder, home, ...sql);
   const { told } = await findingsIn(folder);
   expect(told).toContainEqual(expect.objectContaining({ check, what: expect.stringMatching(text) }));
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { activity, actor, command } from "../../src/mod.ts";
+import { activity, actor, command, saga } from "../../src/mod.ts";
 import {
   DiskPool,
   simulate,
@@ -46,6 +46,18 @@ test("a day passes in no time, with a crash in the middle", async () => {
   await sim.advance("12h");
   expect(await sim.state(phone, "home")).toEqual({ state: { calls: 0, failed: 0, rung: 1 }, version: 1 });
   expect((await sim.events()).map(({ type }) => type)).toEqual(["Rang"]);
+  await sim.stop();
+});
+
+test("a state is read by a ref, of an actor or a saga, and by nothing else", async () => {
+  const nap = saga("nap", { input: z.object({}), run: (step) => step.sleep("nap", "1h") });
+  const sim = await simulate([phone, call, nap], { seed: 1, shards: 2 });
+  await sim.ask(home.ring({}));
+  await sim.ask(nap.ref("n").start({}));
+  expect(await sim.state(home)).toEqual(await sim.state(phone, "home"));
+  expect(await sim.state(home)).toMatchObject({ state: { rung: 1 }, version: 1 });
+  expect((await sim.state(nap.ref("n"))).state).toMatchObject({ status: "running" });
+  await expect(sim.state(phone)).rejects.toThrow("it must be a ref");
   await sim.stop();
 });
 
@@ -163,6 +175,16 @@ test.each([[[parcel, phone, call]], [[phone, call]]])(
     expect(await run({ disks })).toEqual(alone);
     expect(await run({ disks, seed: 6 })).not.toEqual(alone);
     expect(await run({ disks })).toEqual(alone);
+  },
+);
+
+// Would catch a simulation that starts processes without end, in real time, because each dies before it has started.
+test.each(["crash", "late", "lost"] as const)(
+  "where every write ends in %s, no process can start",
+  async (kind) => {
+    await expect(simulate([phone, call], { seed: 1, faults: { [kind]: 1 } })).rejects.toThrow(
+      /^No process can start: .*as planned$/,
+    );
   },
 );
 

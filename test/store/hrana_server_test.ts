@@ -141,4 +141,7 @@ test("it refuses what a server refuses: pragmas that set, other databases, too f
   expect((await post({ requests: [] })).status).toBe(401);
   expect((await post({ requests: [] }, { authorization: "Bearer wrong" })).status).toBe(401);
   expect((await post("{", headers)).status).toBe(400);
+  for (const body of ["{}", "[]", "null", `{"requests":1}`]) {
+    expect((await post(body, headers)).status).toBe(400);
+  }
 });

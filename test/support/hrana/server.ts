@@ -128,6 +128,7 @@ export class HranaServer {
     } catch {
       return answer(response, 400, { message: "Body is not JSON" });
     }
+    if (!Array.isArray(asked?.requests)) return answer(response, 400, { message: "There are no requests" });
     await this.#gate?.promise;
     this.#carryOut(database, asked, response);
   }

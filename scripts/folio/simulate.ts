@@ -1,5 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { exam, type ExamOptions, shrink } from "../simulate/exam.ts";
+import { exam, type Failed, shrink } from "../simulate/exam.ts";
 import { Tally } from "../simulate/tally.ts";
 import { runSeeds } from "../simulate/workers.ts";
 import { FoundWrongError, UsageError } from "../support/errors.ts";
@@ -34,7 +34,7 @@ export function simulate(terminal: Terminal) {
       new Option("--workers <n>", "seeds at a time; one a core unless given").argParser(wholeFrom1)
         .default(navigator.hardwareConcurrency, "one a core"),
     )
-    .option("--trace", "prints the log that the --seed leaves")
+    .option("--trace", "prints what happens with the --seed, and the log it leaves")
     .addOption(jsonOption("a line of JSON for each seed that fails, and one for all of them"))
     .addHelpText(
       "after",
@@ -61,25 +61,19 @@ export function simulate(terminal: Terminal) {
         tally.add(result);
       }
       for (const failed of tally.failed.slice(0, SHRUNK_MAX)) {
-        terminal.print(await told(seed === undefined ? await shrink(failed) : failed, json === true));
+        const isSmall = trace || calls !== undefined || clients !== undefined;
+        terminal.print(told(isSmall ? failed : await shrink(failed), json === true));
       }
-      for (const { seed, violations } of tally.failed.slice(SHRUNK_MAX)) {
-        terminal.print(json ? JSON.stringify({ seed, violations }) : breach(seed, violations));
-      }
+      for (const failed of tally.failed.slice(SHRUNK_MAX)) terminal.print(told(failed, json === true));
       terminal.print(json ? JSON.stringify(tally.sums(first)) : tally.summary(first));
       if (tally.failed.length > 0) throw new FoundWrongError();
     });
 }
 
-/** What a seed breaks, made small, and how to see it again. */
-async function told(small: ExamOptions, isJson: boolean): Promise<string> {
-  const { seed, calls, clients } = small;
-  const { violations } = await exam({ seed, calls, clients });
+/** What a seed breaks, and how to see it again. */
+function told(failed: Failed, isJson: boolean): string {
+  const { seed, calls, clients, violations } = failed;
   if (isJson) return JSON.stringify({ seed, calls, clients, violations });
-  return `${breach(seed, violations)}\n` +
+  return `Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}\n` +
     `  Again: deno task simulate --seed ${seed} --calls ${calls} --clients ${clients} --trace\n`;
-}
-
-function breach(seed: number, violations: readonly string[]): string {
-  return `Seed ${seed} breaks a promise:\n  ${violations.join("\n  ")}`;
 }

@@ -60,19 +60,30 @@ export async function runClient(
       errors: [],
     };
     history.calls.push(call);
+    sim.note(`${call.id}: ${told(call)}`);
     // One without a name must not be repeated: it may have been handled.
     for (let tries = 0; tries < (isNamed ? TRIES_MAX : 1) && call.endedAt === undefined; tries++) {
       try {
         const on = sim.random() < ASKS_OLDER ? "older" : "newest";
         await sim.begin((runtime) => make(call, runtime), on);
         call.endedAt = history.tick();
+        sim.note(`${call.id} is answered ${JSON.stringify(call.result ?? call.seen ?? "taken")}`);
       } catch (error) {
         if (!(error instanceof SimulatedCrash) && !(error instanceof FolioError)) throw error;
-        call.errors.push(error instanceof FolioError ? error.code : "crash");
+        const code = error instanceof FolioError ? error.code : "crash";
+        call.errors.push(code);
+        sim.note(`${call.id} ends with ${code}`);
         await pause(sim, RETRY_MS);
       }
     }
   }
+}
+
+function told({ kind, request, isNamed }: Call): string {
+  const { type, key, command, input } = request;
+  return `${kind} ${type}/${key} ${kind === "read" ? "" : `${command} ${JSON.stringify(input)}`}${
+    isNamed ? "" : " (not to be repeated)"
+  }`;
 }
 
 async function make(call: Call, runtime: OpenRuntime): Promise<void> {

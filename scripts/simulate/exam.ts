@@ -34,7 +34,7 @@ export interface ExamResult {
   readonly archived: number;
   /** Tries of clients that were refused because a mailbox was full. */
   readonly refused: number;
-  /** The whole log as one text: the same seed gives the same. */
+  /** What happened, and the log, as one text: the same seed gives the same. */
   readonly trace: string;
 }
 
@@ -131,7 +131,8 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
   const refused =
     history.calls.flatMap(({ errors }) => errors).filter((code) => code === "mailbox-full").length;
-  const trace = events.map((event) => JSON.stringify(event)).join("\n");
+  const log = events.map((event) => JSON.stringify(event));
+  const trace = ["What happened:", ...sim.trace, "", "The log:", ...log].join("\n");
   await sim.stop();
   return {
     ...{ seed, calls, clients, violations, faults: sim.faults },
@@ -161,14 +162,17 @@ async function countTurns(
   return turns;
 }
 
+/** What a seed broke, and with how many calls and clients. */
+export type Failed = Pick<ExamResult, "seed" | "calls" | "clients" | "violations">;
+
 /** The same seed with fewer calls and clients, as long as it still fails. */
-export async function shrink(failing: ExamOptions & { calls: number; clients: number }) {
-  let best = failing;
-  for (let clients = 1; clients <= failing.clients; clients++) {
+export async function shrink(failed: Failed): Promise<Failed> {
+  let best = failed;
+  for (let clients = 1; clients <= failed.clients; clients++) {
     for (let calls = 1; calls <= best.calls; calls++) {
       if (clients * calls >= best.clients * best.calls) break;
-      const candidate = { ...best, clients, calls };
-      if ((await exam(candidate)).violations.length > 0) best = candidate;
+      const candidate = await exam({ seed: failed.seed, clients, calls });
+      if (candidate.violations.length > 0) best = candidate;
     }
   }
   return best;

@@ -7,6 +7,7 @@ const digits = "0123456789abcdefghijklmnopqrstuvwxyz";
  * restarts included: a new one gives the same ids again.
  *
  * @param seed A whole number; its lowest 32 bits count.
+ * @throws {RangeError} When it is none.
  *
  * @example
  * ```ts
@@ -17,6 +18,7 @@ const digits = "0123456789abcdefghijklmnopqrstuvwxyz";
  * ```
  */
 export function seededIds(seed: number): Ids {
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`A seed cannot be ${seed}: only a whole number`);
   const random = mulberry32(seed);
   let made = 0;
   return {

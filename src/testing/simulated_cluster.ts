@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly ids: Ids;
   readonly dice: FaultDice;
   readonly limits: Partial<Limits> | undefined;
+  /** Takes down what happens. */
+  readonly note: (what: string) => void;
   readonly isObserved: boolean;
 }
 
@@ -72,12 +74,13 @@ export class SimulatedCluster {
   /** Those that are stopped go on; those that were overtaken die after a while. */
   calm(): void {
     const older = this.#processes.slice(0, -1);
-    for (const process of this.#processes) process.resume();
+    for (const process of this.#processes) this.#resume(process);
     this.options.clock.after(PAUSE_MS_MAX, () => older.forEach((process) => this.end(process)));
   }
 
   /** A process dies. */
   end(process: SimulatedProcess): void {
+    if (!process.isOver) this.options.note(`${process.name} ends`);
     process.end();
     this.#processes = this.#processes.filter((other) => other !== process);
   }
@@ -97,22 +100,31 @@ export class SimulatedCluster {
   #pause(process: SimulatedProcess): void {
     if (process !== this.newest) return;
     process.pause();
+    this.options.note(`${process.name} is stopped`);
     this.options.clock.after(
       this.options.dice.random() * TAKEOVER_MS_MAX,
       () => process === this.newest && this.start(),
     );
-    this.options.clock.after(this.options.dice.random() * PAUSE_MS_MAX, () => process.resume());
+    this.options.clock.after(this.options.dice.random() * PAUSE_MS_MAX, () => this.#resume(process));
+  }
+
+  #resume(process: SimulatedProcess): void {
+    if (process.isPaused) this.options.note(`${process.name} goes on`);
+    process.resume();
   }
 
   /** Starts a process. Of those before it, one may live on. */
   start(): void {
     for (const process of this.#processes.slice(0, -1)) this.end(process);
-    const process = new SimulatedProcess(this.options.clock);
+    const process = new SimulatedProcess(this.options.clock, `process ${++this.#started}`);
     this.#processes.push(process);
-    if (++this.#started === 2) this.#supervise();
+    this.options.note(`${process.name} starts`);
+    if (this.#started === 2) this.#supervise();
     const starting = createRuntime({
       modules: this.modules.map((module) =>
-        module.kind === "activity" ? this.options.dice.unreliable(module, process.clock) : module
+        module.kind === "activity"
+          ? this.options.dice.unreliable(module, process.clock, this.options.note)
+          : module
       ),
       data: async (name, archives) => {
         const shard = /^shard-(\d+)$/.exec(name)?.[1];
@@ -129,7 +141,9 @@ export class SimulatedCluster {
       observe: this.options.isObserved ? {} : false,
       log: (level, message, fields) => {
         if (process.isOver) return;
-        this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
+        const line = `${level} ${message} ${JSON.stringify(fields)}`;
+        this.logged.push(line);
+        this.options.note(`${process.name} logs ${line}`);
         const error = String(fields?.error);
         if (error.startsWith("InvariantError: ") && !this.broken.includes(error)) this.broken.push(error);
       },
@@ -137,32 +151,47 @@ export class SimulatedCluster {
     starting.then((runtime) => {
       if (process.isOver) return;
       process.runtime = runtime;
+      this.options.note(`${process.name} serves`);
       this.#failedStarts = 0;
       for (const wake of this.#waiting.splice(0)) wake();
     }, (error) => {
       if (process.isOver) return;
       const why = error instanceof Error ? error.message : String(error);
       this.logged.push(`error Start failed ${why}`);
+      this.options.note(`${process.name} cannot start: ${why}`);
       // A store that fails while a process starts ends it; another one is started.
       this.crash(process, why);
     });
   }
 
   #worldOf(process: SimulatedProcess, disk: SimulatedDisk): DiskWorld {
-    const { dice } = this.options;
+    const { dice, note } = this.options;
+    const { shard } = disk.use;
+    const write = `${process.name}, a write to ${shard === undefined ? "read" : `shard ${shard}`}`;
     return {
       clock: this.options.clock,
       fault: () => {
-        if (dice.happens("clock")) this.options.clock.setOff(dice.clockOffMs());
+        if (dice.happens("clock")) this.#setClock(dice.clockOffMs());
         if (dice.happens("repeated")) this.#repeat(disk);
-        return dice.write();
+        const fault = dice.write();
+        if (fault !== "ok") note(`${write}: ${fault}`);
+        return fault;
       },
       delayMs: () => dice.delayMs(),
-      isLate: () => dice.happens("late"),
+      isLate: () => {
+        const isLate = dice.happens("late");
+        if (isLate) note(`${write}: late`);
+        return isLate;
+      },
       lateMs: () => dice.random() * LATE_MS_MAX,
       crash: () => this.crash(process),
       pause: () => this.#pause(process),
     };
+  }
+
+  #setClock(offMs: number): void {
+    this.options.note(`the clock is set ${offMs / 1_000} s off`);
+    this.options.clock.setOff(offMs);
   }
 
   /** Something on its way to another shard arrives once more, when it likes. */
@@ -176,6 +205,7 @@ export class SimulatedCluster {
         const target = this.newest?.isPaused ? undefined : this.newest?.runtime?.shards[Number(shard)];
         if (!target?.isServing) return;
         this.options.dice.count("repeated");
+        this.options.note(`comes to shard ${shard} once more: ${message}`);
         try {
           target.submit(JSON.parse(String(message)), { durable: true, named: true });
         } catch (error) {

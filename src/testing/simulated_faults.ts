@@ -34,6 +34,12 @@ export type FaultCounts = Record<string, number>;
 const CLOCK_OFF_MS_MAX = 12 * 3_600_000;
 const SLOW_MS_MAX = 60_000;
 
+/** The most that each can be. */
+const sizes: Required<Faults> = {
+  ...{ lost: 1, unanswered: 1, crash: 1, takeover: 1, late: 1, clock: 1, repeated: 1 },
+  ...{ diskMsMax: 3_600_000, activity: 1, hanging: 1, slow: 1 },
+};
+
 /** Decides what goes wrong, and counts it. */
 export class FaultDice {
   readonly counts: FaultCounts = {};
@@ -41,7 +47,18 @@ export class FaultDice {
   /** Attempts that are to fail, by activity. */
   readonly failing = new Map<string, number>();
 
-  constructor(private readonly faults: Faults, readonly random: () => number) {}
+  /** @throws {RangeError} When there is no such fault, or no such chance. */
+  constructor(private readonly faults: Faults, readonly random: () => number) {
+    for (const [kind, size] of Object.entries(faults)) {
+      if (!(kind in sizes)) {
+        throw new RangeError(`There is no fault ${kind}: only ${Object.keys(sizes).join(", ")}`);
+      }
+      const most = sizes[kind as keyof Faults];
+      if (size !== undefined && !(size >= 0 && size <= most)) {
+        throw new RangeError(`Fault ${kind} cannot be ${size}: from 0 to ${most}`);
+      }
+    }
+  }
 
   /** What happens to a write. */
   write(): DiskFault {
@@ -82,14 +99,21 @@ export class FaultDice {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
   }
 
-  /** An activity whose attempts fail, hang and are late. `clock`: of the process that they run in. */
-  unreliable(inner: AnyActivity, clock: Clock): AnyActivity {
+  /**
+   * An activity whose attempts fail, hang and are late.
+   *
+   * @param clock Of the process that they run in.
+   * @param note Is told of it.
+   */
+  unreliable(inner: AnyActivity, clock: Clock, note: (what: string) => void): AnyActivity {
     return {
       ...inner,
       run: async (input, context) => {
         const times = this.failing.get(inner.name) ?? 0;
         if (times > 0) {
           this.failing.set(inner.name, times - 1);
+          this.count("fails");
+          note(`${inner.name} fails`);
           throw new Error(`${inner.name} failed, as planned`);
         }
         const { activity = 0, hanging = 0, slow = 0 } = this.faults;
@@ -101,7 +125,10 @@ export class FaultDice {
           ["slow-before", slow / 2],
           ["slow-after", slow / 2],
         ]);
-        if (fault) this.count(fault.slice(0, fault.indexOf("-")));
+        if (fault) {
+          this.count(fault.slice(0, fault.indexOf("-")));
+          note(`${inner.name}: ${fault}`);
+        }
         const end = async (wanted: string) => {
           if (fault === `fails-${wanted}`) throw new Error(`${inner.name} failed, as planned`);
           if (fault === `hangs-${wanted}`) await new Promise(() => {});

@@ -22,7 +22,8 @@ export class SimulatedProcess {
   readonly #ended = Promise.withResolvers<never>();
   readonly #death = new AbortController();
 
-  constructor(private readonly world: Clock) {
+  /** @param name In the trace. */
+  constructor(private readonly world: Clock, readonly name: string) {
     this.#ended.promise.catch(() => {});
     this.clock = {
       now: () => world.now(),

@@ -50,6 +50,8 @@ const WAIT_MS_MAX = 3_600_000;
  */
 export class Simulation {
   readonly clock = new VirtualClock();
+  readonly #startedAt = this.clock.elapsed();
+  readonly #trace: string[] = [];
   readonly #dice: FaultDice;
   readonly #disks: DiskPool;
   readonly #cluster: SimulatedCluster;
@@ -68,6 +70,7 @@ export class Simulation {
     };
     this.#cluster = new SimulatedCluster(modules, disks, {
       ...{ clock: this.clock, ids, dice: this.#dice, limits, isObserved: observe },
+      note: (what) => this.note(what),
     });
     this.#cluster.start();
   }
@@ -81,6 +84,20 @@ export class Simulation {
   /** What has been logged, as `level message`. */
   get logged(): readonly string[] {
     return this.#cluster.logged;
+  }
+
+  /**
+   * What has happened, as `seconds what`: processes that start and end, each fault, what was logged, and what was
+   * noted. The same seed and the same calls give the same.
+   */
+  get trace(): readonly string[] {
+    return this.#trace;
+  }
+
+  /** Adds a line to `trace`. */
+  note(what: string): void {
+    const seconds = (this.clock.elapsed() - this.#startedAt) / 1_000;
+    this.#trace.push(`${seconds.toFixed(3)} ${what}`);
   }
 
   /** Each invariant that a turn would have broken: the turn's error, once however often it was tried. */

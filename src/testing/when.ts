@@ -169,7 +169,7 @@ function worldOf(actor: AnyActor, options: WhenOptions, chance: { idsMade: numbe
       return options.random ?? 0.5;
     },
   };
-  const registry = new Registry([actor, ...options.modules ?? []]);
+  const registry = new Registry([...new Set([actor, ...options.modules ?? []])]);
   return {
     now: options.now ?? Date.UTC(2026, 0, 1),
     ids,

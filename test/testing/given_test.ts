@@ -168,6 +168,10 @@ describe("what the runtime relies on is checked:", () => {
     });
   });
 
+  test("the actor itself may be among the modules, as it is in a list of all of them", () => {
+    given(parcel, []).when("send", { type: "parcel", command: "stamp" }, { modules: [parcel] }).then([]);
+  });
+
   test("a test that is awaited without saying what it expects fails", async () => {
     const incomplete: unknown = given(parcel, []).when("stamp");
     await expect(Promise.resolve(incomplete)).rejects.toThrow("call then with what is expected");

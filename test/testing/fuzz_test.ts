@@ -141,6 +141,17 @@ describe("what else no actor may do is found:", () => {
     expect(reasonFor({ commands })).toContain("fails at command 1: RangeError: no b");
   });
 
+  // Would catch a failure that does not come again, told as "undefined".
+  test("a handler that fails once", () => {
+    let turns = 0;
+    const commands = {
+      act: command(nothing, () => {
+        if (++turns === 5) throw new RangeError("the fifth");
+      }),
+    };
+    expect(reasonFor({ commands })).toContain("did not when it was run again: it is not pure");
+  });
+
   test("a reply that does not fit its schema", () => {
     const commands = { act: command(z.object({ n: z.int() }), (_, { n }) => n, { reply: z.int().max(5) }) };
     expect(found(thing({ commands })).calls).toEqual([["act", { n: 6 }]]);

@@ -195,7 +195,7 @@ function problemError(call: Call, response: Response, text: string, clock: Clock
   const code = typeof problem?.code === "string" ? problem.code : "unexpected-response";
   const reason = problem?.detail ?? problem?.title ?? "not an answer of Folio";
   return new FolioClientError(
-    `Cannot ${call.method} ${call.path}: ${response.status} ${code}, ${reason}`,
+    `Cannot ${call.method} ${call.path}: ${response.status} ${code}, ${reason}${issuesText(problem?.issues)}`,
     response.status,
     code,
     problem,
@@ -224,4 +224,14 @@ function definedEntries(
   return Object.entries(record).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)]]
   );
+}
+
+/** Where an input does not fit, and why: what a problem's `issues` say, for people. */
+function issuesText(issues: unknown): string {
+  if (!Array.isArray(issues) || issues.length === 0) return "";
+  const lines = issues.map((issue: unknown) => {
+    const { path, message } = Object(issue);
+    return Array.isArray(path) && path.length > 0 ? `${path.join(".")}: ${message}` : String(message);
+  });
+  return `: ${lines.join("; ")}`;
 }

@@ -24,6 +24,30 @@ export function issuesOf(error: z.ZodError): Issue[] {
   }));
 }
 
+/** Issues in one line: `seats.0: Too small; customer: expected string`. */
+export function issuesText(issues: readonly Issue[]): string {
+  return issues.map(({ path, message }) => path.length > 0 ? `${path.join(".")}: ${message}` : message).join(
+    "; ",
+  );
+}
+
+/**
+ * A value as its schema reads it.
+ *
+ * @param what What it is, to begin a sentence with.
+ * @throws {TypeError} That says what does not fit, where and why; zod's own error is its cause.
+ */
+export function fit<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const why = issuesText(issuesOf(result.error));
+  throw new TypeError(`${what} does not fit its schema: ${why}`, { cause: result.error });
+}
+
 /** What each error carries beside its code and message. */
 export interface ErrorFields {
   "malformed": { name: string };
@@ -104,7 +128,9 @@ export class FolioError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** The text of any thrown value, for logs and failure histories. */
+/** The text of any thrown value, for logs and failure histories: with the reasons, where an input does not fit. */
 export function errorMessage(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const issues = FolioError.is(error, "invalid-input") ? error.fields.issues : [];
+  return `${error.name}: ${error.message}${issues.length > 0 ? `: ${issuesText(issues)}` : ""}`;
 }

@@ -1,5 +1,6 @@
 import { type ActivityContext, type AnyActivity, ProcessStoppingError } from "../core/activity.ts";
 import type { Clock } from "../core/clock.ts";
+import { fit } from "../core/errors.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ActivityProgress } from "../runtime/activity_status.ts";
 import type { Entry } from "../runtime/mailbox.ts";
@@ -130,7 +131,7 @@ export class Attempt {
   }
 
   #parse(activity: AnyActivity, given: unknown): unknown {
-    const output: unknown = activity.output.parse(given ?? null);
+    const output: unknown = fit(activity.output, given ?? null, `Output of ${activity.name}`);
     // As whoever is told of it will get it, from the disk.
     return JSON.parse(checkJson(`Output of ${activity.name}`, output, this.options.payloadBytesMax));
   }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { FolioError } from "../core/errors.ts";
+import { fit, FolioError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Database, SqlValue } from "../store/database.ts";
 import { readRows, type RowsQuery, selectRows } from "../store/read_store.ts";
@@ -107,7 +107,9 @@ export class QueryRunner {
     await query.guard.check("read", query.sql, query.args);
     await query.guard.check("read", selectRows(rowsQuery), query.args);
     const found = await readRows(connection, rowsQuery);
-    const rows = found.rows.slice(0, queryRowsMax).map((row) => query.row.parse(toObject(columns, row)));
+    const rows = found.rows.slice(0, queryRowsMax).map((row) =>
+      fit(query.row, toObject(columns, row), "Row")
+    );
     return {
       rows: rows as Record<string, unknown>[],
       isTruncated: found.rows.length > queryRowsMax,

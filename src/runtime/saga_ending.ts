@@ -1,4 +1,4 @@
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, fit } from "../core/errors.ts";
 import type { StepRecord } from "../core/journal.ts";
 import { parseActorName } from "../core/message.ts";
 import type { StepContext } from "../core/saga_actor.ts";
@@ -28,7 +28,7 @@ export class SagaEnding {
     let output: unknown;
     try {
       const { saga, world } = this.instance;
-      const parsed = saga.output ? saga.output.parse(returned) : returned ?? null;
+      const parsed = saga.output ? fit(saga.output, returned, "Output") : returned ?? null;
       output = JSON.parse(checkJson("Output", parsed, world.limits.payloadBytesMax));
     } catch (error) {
       return this.fail({ code: "invalid-output", message: clip(errorMessage(error)) });

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { parseDuration } from "../core/duration.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, issuesOf, issuesText } from "../core/errors.ts";
 import type { Journal, StepRecord } from "../core/journal.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { AnySaga } from "../core/saga.ts";
@@ -71,7 +71,9 @@ export class SagaRun {
     const parsed = this.saga.input.safeParse(input);
     if (!parsed.success) {
       throw new PartedError(
-        `${this.actor} cannot go on: its recorded input does not fit the saga any more, ${parsed.error.message}`,
+        `${this.actor} cannot go on: its recorded input does not fit the saga any more, ${
+          issuesText(issuesOf(parsed.error))
+        }`,
       );
     }
     const run = async () => await this.saga.run(this.#step(), deepFreeze(parsed.data));

@@ -2,6 +2,7 @@ import { activityType, type AnyActivity } from "../core/activity.ts";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandRequest } from "../core/command.ts";
 import { type Duration, parseDuration, TIME_MAX } from "../core/duration.ts";
+import { fit } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import { checkInvariants } from "../core/invariant.ts";
 import { deepFreeze, isWellFormed } from "../core/json.ts";
@@ -87,7 +88,9 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
     const command = actor.commands.get(input.command);
     if (!command) throw new Error(`Actor type ${actor.name} has no command ${input.command}`);
     const parsed = deepFreeze(
-      input.parsedInput === undefined ? command.input.parse(input.input) : input.parsedInput,
+      input.parsedInput === undefined
+        ? fit(command.input, input.input, `Input of ${input.command}`)
+        : input.parsedInput,
     );
     const returned: unknown = command(context, parsed);
     if (context.rejection) return context.rejection;
@@ -98,7 +101,9 @@ export function runTurn(actor: AnyActor, input: TurnInput, world: TurnWorld): Tu
     if (actor.invariants && context.events.length > 0) {
       checkInvariants(`${actor.name}/${context.key}`, actor.invariants, context.state);
     }
-    const reply = command.reply ? command.reply.parse(returned) : returned ?? null;
+    const reply = command.reply
+      ? fit(command.reply, returned, `Reply of ${input.command}`)
+      : returned ?? null;
     const replyJson = checkJson("Reply", reply, world.limits.payloadBytesMax);
     return {
       kind: "done",
@@ -163,7 +168,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
     if (this.events.length >= turnEventsMax) {
       throw new RangeError(`Turn may emit ${turnEventsMax} events at the most`);
     }
-    const parsed = definition.schema.parse(payload);
+    const parsed = fit(definition.schema, payload, `Payload of ${name}`);
     const json = this.#counted(checkJson(`Payload of ${name}`, parsed, payloadBytesMax));
     this.#state = deepFreeze(evolve(this.#state, deepFreeze(parsed)));
     this.#version++;
@@ -175,7 +180,7 @@ export class TurnContext implements Turn<unknown, EventSchemas, RejectionSchemas
     const schemas = this.#actor.rejections;
     const schema = schemas?.get(code);
     if (schemas && !schema) throw new TypeError(`Actor type ${this.#actor.name} has no rejection ${code}`);
-    const parsed = schema ? schema.parse(details ?? {}) : details;
+    const parsed = schema ? fit(schema, details ?? {}, `Details of ${code}`) : details;
     if (parsed !== undefined) checkJson(`Details of ${code}`, parsed, this.#world.limits.payloadBytesMax);
     this.rejection = { kind: "rejected", rejection: code, details: parsed };
     throw new RejectionSignal(code);

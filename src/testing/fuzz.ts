@@ -205,7 +205,8 @@ class Fuzzer {
 
   #failure(steps: readonly Step[], run: number, runs: number): FuzzError {
     const calls = this.#simplest(this.#play(steps).calls);
-    const cause = this.#fail(calls)?.cause;
+    const cause = this.#fail(calls)?.cause ??
+      new TypeError("it did, and did not when it was run again: it is not pure");
     const variable = this.actor.name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     const { given, now, key } = this.options;
     const where = Object.entries({ given, now, key }).filter(([, value]) => value !== undefined);

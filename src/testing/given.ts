@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { z } from "zod";
 import type { AnyActor } from "../core/actor.ts";
 import type { CommandDefinition } from "../core/command.ts";
+import { issuesOf, issuesText } from "../core/errors.ts";
 import type { EventSchema, PayloadOf } from "../core/event.ts";
 import type { AnySaga, SagaInput } from "../core/saga.ts";
 import { deepFreeze } from "../core/json.ts";
@@ -137,7 +138,9 @@ function recorded(actor: AnyActor, version: number, type: string, payload: unkno
   if (!definition) assert.fail(`Given event ${version}: actor type ${actor.name} has no event ${type}`);
   const parsed = definition.schema.safeParse(payload);
   if (!parsed.success) {
-    assert.fail(`Given event ${version} (${type}) does not fit its schema: ${parsed.error.message}`);
+    assert.fail(
+      `Given event ${version} (${type}) does not fit its schema: ${issuesText(issuesOf(parsed.error))}`,
+    );
   }
   const { schemaVersion } = definition;
   return { type, schemaVersion, payload: JSON.parse(JSON.stringify(parsed.data)) as unknown };

@@ -6,7 +6,7 @@ const LOOK_MS_MAX = 60_000;
 const STUCK_MAX = 100;
 
 /** Lines of the log that say what no module may do, and what is told of each. */
-const told: Readonly<Record<string, (fields: Readonly<Record<string, unknown>>) => string>> = {
+const told: Readonly<Record<string, (fields: Readonly<Record<string, unknown>>) => string | undefined>> = {
   "Handler failed": ({ actor, command, error }) => `${actor} fails at ${command}: ${error}`,
   "Handler failed, will be tried again": ({ actor, command, error }) =>
     `${actor} fails at ${command}: ${error}`,
@@ -16,6 +16,11 @@ const told: Readonly<Record<string, (fields: Readonly<Record<string, unknown>>) 
     `reactor ${reactor} fails at ${type} of ${actor}: ${error}`,
   "Saga is stopped: its code does not fit what it has recorded": ({ actor, error }) =>
     `saga ${actor} is stopped: ${error}`,
+  // It is undone, and so it would look like any other that was turned away.
+  "Saga failed": ({ actor, code, error }) =>
+    code !== "run-failed" || /^(Type|Reference)Error: /.test(String(error))
+      ? `saga ${actor} fails: ${error}`
+      : undefined,
 };
 
 /**
@@ -27,8 +32,8 @@ export async function findingsOf(sim: Simulation, rest: Duration): Promise<strin
   if (isRetried) await comesToRest(sim, rest);
   const found = sim.logged.flatMap((line) => {
     const [, message = "", fields = "{}"] = /^\w+ (.*?)(?: (\{.*\}))?$/s.exec(line) ?? [];
-    const tell = told[message];
-    return tell ? [tell(JSON.parse(fields))] : [];
+    const finding = told[message]?.(JSON.parse(fields));
+    return finding === undefined ? [] : [finding];
   });
   return [...new Set([...found, ...isRetried ? await stuck(sim) : []])];
 }

@@ -48,7 +48,7 @@ export class SagaProcess {
 
   constructor(private readonly saga: AnySaga, private readonly options: SagaOptions) {
     this.now = options.now ?? Date.UTC(2026, 0, 1);
-    this.#registry = new Registry([saga, ...options.modules ?? []]);
+    this.#registry = new Registry([...new Set([saga, ...options.modules ?? []])]);
   }
 
   /** @throws {AssertionError} When the turn fails, or is rejected. */

@@ -36,8 +36,16 @@ export class Seen {
   ): unknown {
     let result = input;
     let place = 0;
+    // A list is taken up whole: what it names is there only if each of it is.
+    const ofLists = new Map<string, number | undefined>();
     for (const { path, leaf } of [...leavesOf(input)]) {
-      const pick = picks[place++ % picks.length];
+      let pick = picks[place++ % picks.length];
+      if (typeof path.at(-1) === "number") {
+        const list = JSON.stringify(path.slice(0, -1));
+        const first = ofLists.has(list) ? ofLists.get(list) : pick;
+        ofLists.set(list, first);
+        pick = first === undefined ? undefined : pick ?? first + place;
+      }
       if (pick === undefined) continue;
       const own = this.#byName.get(nameOf(path)) ?? [];
       const choice = [...own, ...more(leaf)].filter((other) => typeof other === typeof leaf);

@@ -10,6 +10,7 @@ import type { SagaTurnResult } from "../runtime/saga_turn.ts";
 import { runTurn, type Send, type TimerChange, type TurnResult } from "../runtime/turn.ts";
 import { defaultLimits } from "../config.ts";
 import { checkIsJson, type CommandsOf, type EventOf, type WhenOptions } from "./given.ts";
+import { sealed } from "./sealed.ts";
 
 type Rejections<A extends AnyActor> = NonNullable<A["__types"]>["rejections"];
 
@@ -136,7 +137,7 @@ export interface CheckedTurn {
 }
 
 /**
- * Runs a command as the runtime does, twice, and checks what the runtime relies on.
+ * Runs a command as the runtime does, twice, with no clock and chance but its own, and checks what the runtime relies on.
  *
  * @throws {AssertionError} When the second turn gives something else, or the events do not give the turn's state.
  */
@@ -151,7 +152,7 @@ export function checkedTurn(
     const world = worldOf(actor, options, chance);
     const { state, version } = before;
     return {
-      result: runTurn(actor, { state, version, ...request, key: options.key ?? "key" }, world),
+      result: sealed(() => runTurn(actor, { state, version, ...request, key: options.key ?? "key" }, world)),
       ...chance,
     };
   };
@@ -169,7 +170,7 @@ function worldOf(actor: AnyActor, options: WhenOptions, chance: { idsMade: numbe
       return options.random ?? 0.5;
     },
   };
-  const registry = new Registry([actor, ...options.modules ?? []]);
+  const registry = new Registry([...new Set([actor, ...options.modules ?? []])]);
   return {
     now: options.now ?? Date.UTC(2026, 0, 1),
     ids,

@@ -24,8 +24,12 @@ test("reset goes back to zero from anywhere, and is recorded at zero too", () =>
 
 test("an amount that is no whole number from 1 to 1,000,000 never reaches the handler", () => {
   for (const by of [0, -1, 1.5, 1_000_001, NaN]) {
-    given(counter, []).when("increment", { by }).then({ failed: /ZodError/ });
-    given(counter, []).when("decrement", { by }).then({ failed: /ZodError/ });
+    given(counter, []).when("increment", { by }).then({
+      failed: /Input of increment does not fit its schema: by: /,
+    });
+    given(counter, []).when("decrement", { by }).then({
+      failed: /Input of decrement does not fit its schema: by: /,
+    });
   }
   given(counter, []).when("increment", { by: 1_000_000 }).thenReply({ value: 1_000_000 });
 });

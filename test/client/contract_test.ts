@@ -36,6 +36,7 @@ test("commands, rejections, states and events are what the client says they are"
   await expect(clock.run(alice.withdraw({ amount: -1 }))).rejects.toMatchObject({
     status: 422,
     code: "invalid-input",
+    message: expect.stringContaining("Input does not fit account/withdraw: amount: Too small"),
   });
   expect(await clock.run(alice.$state())).toMatchObject({ state: { balance: 10 }, version: 2 });
   expect(await clock.run(alice.$state({ version: 1 }))).toMatchObject({ state: { balance: 0 }, version: 1 });

@@ -244,6 +244,33 @@ await checkModules(modules, [
     expect(others[0]).toMatch(/^saga fickle\/\d is stopped: /);
   });
 
+  // Would catch sagas that look as if they had been turned away, each of them, and what they did is undone.
+  test.each(
+    [
+      ["awaits something that is no step", () => new Promise(() => {}), /fails: run awaits something/],
+      [
+        "gives what its output is not",
+        () => Promise.resolve({ n: 0.5 }),
+        /fails: TypeError: Output does not/,
+      ],
+      ["makes a mistake", () => Promise.resolve(Object(undefined).n.m), /fails: TypeError: Cannot read/],
+    ] as const,
+  )("a saga whose code %s", async (_, run, said) => {
+    const faulty = saga("faulty", {
+      input: nothing,
+      output: z.object({ n: z.int() }),
+      run: () => Object(run()),
+    });
+    const { findings } = await found([faulty], { ...calm, only: ["faulty/start"] });
+    expect(findings[0]).toMatch(said);
+  });
+
+  test("but no saga that says no", async () => {
+    const choosy = saga("choosy", { input: nothing, run: () => Promise.reject(new Error("not accepted")) });
+    const { events } = await fuzzModules([choosy], { ...calm, runs: 2, only: ["choosy/start"] });
+    expect(events["choosy/Failed"]).toBeGreaterThan(0);
+  });
+
   // Would catch a fuzzer that blames modules for the faults that it has planned itself.
   test("but no saga that could not be undone because of planned faults", async () => {
     let isUndone = false;

@@ -117,6 +117,27 @@ checkCommands(littlePurse, [
   expect(checkCommands(purseWith({}), calls)).toEqual({ balance: 1, payments: 1 });
 });
 
+// Would catch lists of which each item is taken up or not by itself, so that hardly one is of what there is.
+test("lists are made of what there is", () => {
+  const names = z.array(z.string().min(3)).min(4).max(4);
+  const box = actor("box", {
+    initialState: () => ({ names: [] as string[] }),
+    events: { Filled: z.object({ names }) },
+    rejections: { strange: z.object({}) },
+    evolve: { Filled: (_, event) => event },
+    commands: {
+      fill: command(z.object({}), (turn) => {
+        turn.emit("Filled", { names: [turn.id(), turn.id(), turn.id(), turn.id()] });
+      }),
+      take: command(z.object({ names }), (turn, input) => {
+        if (!input.names.every((name) => turn.state.names.includes(name))) turn.reject("strange");
+      }),
+    },
+  });
+  const { done, rejected } = fuzz(box, { runs: 20 });
+  expect(done.take).toBeGreaterThan((rejected.strange ?? 0) / 10);
+});
+
 describe("what else no actor may do is found:", () => {
   const nothing = z.object({});
   interface Emitter {
@@ -139,6 +160,17 @@ describe("what else no actor may do is found:", () => {
       }),
     };
     expect(reasonFor({ commands })).toContain("fails at command 1: RangeError: no b");
+  });
+
+  // Would catch a failure that does not come again, told as "undefined".
+  test("a handler that fails once", () => {
+    let turns = 0;
+    const commands = {
+      act: command(nothing, () => {
+        if (++turns === 5) throw new RangeError("the fifth");
+      }),
+    };
+    expect(reasonFor({ commands })).toContain("did not when it was run again: it is not pure");
   });
 
   test("a reply that does not fit its schema", () => {

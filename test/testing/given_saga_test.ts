@@ -51,7 +51,7 @@ const dinner = saga("dinner", {
 const first = table.ref("1").take({ by: "Ann" });
 const second = table.ref("2").take({ by: "Ann" });
 const seated = () =>
-  given(dinner, { guest: "Ann" }, { modules: [table, washUp] })
+  given(dinner, { guest: "Ann" }, { modules: [dinner, table, washUp] })
     .asks("second", second, { replies: { seats: 2 } })
     .asks("take", first, { replies: { seats: 4 } });
 

@@ -158,6 +158,47 @@ describe("what the runtime relies on is checked:", () => {
     expect(message(() => given(parcel, []).when("count"))).toMatch(/run twice/);
   });
 
+  // Would catch a clock that gives the same in two runs, as they are within a millisecond of each other.
+  test.each(
+    [
+      ["Date.now()", () => Date.now()],
+      ["new Date()", () => new Date().getTime()],
+      ["Date()", () => Date()],
+      ["performance.now()", () => performance.now()],
+      ["Math.random()", () => Math.random()],
+      ["crypto.randomUUID()", () => crypto.randomUUID()],
+      ["crypto.getRandomValues()", () => crypto.getRandomValues(new Uint8Array(1)).join()],
+    ] as const,
+  )("a turn has no %s, and everybody else has it again", (name, take) => {
+    const taker = actor("taker", {
+      initialState: () => ({ isKnown: false }),
+      events: { Known: z.object({}) },
+      evolve: { Known: () => ({ isKnown: true }) },
+      commands: { know: command(z.object({}), (turn) => (take(), turn.emit("Known", {}))) },
+    });
+    const { error } = given(taker, []).when("know").outcome;
+    expect(String(error)).toContain(`TypeError: ${name} was called in a turn: take `);
+    expect(take()).toBeDefined();
+  });
+
+  test("a turn may read and write dates as such", () => {
+    const dated = actor("dated", {
+      initialState: () => ({ day: "" }),
+      events: { Dated: z.object({ day: z.string() }) },
+      evolve: { Dated: (_, { day }) => ({ day }) },
+      commands: {
+        date: command(z.object({}), (turn) => {
+          const date = new Date(turn.now);
+          if (!(date instanceof Date) || Date.UTC(2026, 0, 1) !== Date.parse("2026-01-01")) {
+            throw new Error("?");
+          }
+          turn.emit("Dated", { day: date.toISOString() });
+        }),
+      },
+    });
+    given(dated, []).when("date").then([["Dated", { day: "2026-01-01T00:00:00.000Z" }]]);
+  });
+
   test("what is sent can be handled, as far as the modules are known", () => {
     const send = (type: string, name: string) => given(parcel, []).when("send", { type, command: name });
     send("parcel", "stamp").then([]);
@@ -166,6 +207,10 @@ describe("what the runtime relies on is checked:", () => {
     given(parcel, []).when("send", { type: "elsewhere", command: "x" }, { modules: [] }).then({
       failed: /no actor type/,
     });
+  });
+
+  test("the actor itself may be among the modules, as it is in a list of all of them", () => {
+    given(parcel, []).when("send", { type: "parcel", command: "stamp" }, { modules: [parcel] }).then([]);
   });
 
   test("a test that is awaited without saying what it expects fails", async () => {

@@ -2,6 +2,7 @@ import type { CommandRequest } from "../core/command.ts";
 import type { AnyModule } from "../runtime/registry.ts";
 import type { CallOptions } from "./commands.ts";
 import { type ModulesOptions, ModulesRunner, type RunWorld } from "./modules_run.ts";
+import { story } from "./story.ts";
 
 /** A command that modules are sent: `[account.ref("ann").deposit({ amount: 5 }), { after: 1_000 }]`. */
 export type ModuleCall = readonly [request: CommandRequest, options?: Pick<CallOptions, "after">];
@@ -16,8 +17,10 @@ export class ModulesError extends Error {
   constructor(
     /** Each thing that is wrong. */
     readonly findings: readonly string[],
+    /** As `Simulation.trace` has it. */
+    trace: readonly string[],
   ) {
-    super(findings.join("\n"));
+    super([...findings, "", story(trace), ""].join("\n"));
   }
 }
 
@@ -50,6 +53,6 @@ export async function checkModules(
   const { seed = 1, faults = {}, ...rest } = options;
   const runner = new ModulesRunner(modules, rest, { keys: [], fits: () => true, isSaga: () => false });
   const steps = calls.map(([request, { after = 0 } = {}]) => ({ request, picks: [], wait: after }));
-  const { findings } = await runner.play(steps, { seed, faults });
-  if (findings.length > 0) throw new ModulesError(findings);
+  const { findings, trace } = await runner.play(steps, { seed, faults });
+  if (findings.length > 0) throw new ModulesError(findings, trace);
 }

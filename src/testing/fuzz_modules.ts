@@ -8,7 +8,8 @@ import { ModuleCommands, type ModuleInputs, type SentTo } from "./module_command
 import { type ModulesOptions, ModulesRunner, type Played, type RunWorld } from "./modules_run.ts";
 import { seededIds } from "./seeded_ids.ts";
 import { type FailedRun, Shrinking } from "./shrink_modules.ts";
-import type { FaultCounts, Faults } from "./simulated_faults.ts";
+import { checkFaults, type FaultCounts, type Faults } from "./simulated_faults.ts";
+import { story } from "./story.ts";
 
 export interface FuzzModulesOptions<M extends AnyModule = AnyModule> extends ModulesOptions {
   /** Sequences that are tried (25). */
@@ -72,7 +73,8 @@ const SHARE_OF_FAULTS = 0.5;
  * @returns How far the sequences came.
  * @throws {FuzzModulesError} With the seed, the sequence as a test, and what is wrong.
  * @throws {TypeError} When a schema says what no values can be made for: give `inputs`.
- * @throws {RangeError} When there is nothing to send, or something is named that clients may not send.
+ * @throws {RangeError} When there is nothing to send, or something is named that clients may not send; when there is
+ * no such fault.
  *
  * @example
  * ```ts
@@ -113,6 +115,7 @@ class ModulesFuzzer {
   readonly #runner: ModulesRunner;
 
   constructor(modules: readonly AnyModule[], private readonly options: FuzzModulesOptions) {
+    checkFaults(options.faults ?? {});
     this.#seed = options.seed ?? 1;
     this.#runs = options.runs ?? 25;
     this.#commands = new ModuleCommands(modules, options);
@@ -146,7 +149,7 @@ class ModulesFuzzer {
   }
 
   #failure({ world, played }: FailedRun, run: number): FuzzModulesError {
-    const { findings, sent } = played;
+    const { findings, sent, trace } = played;
     const calls = sent.map(({ request, after }): ModuleCall => after > 0 ? [request, { after }] : [request]);
     const { given, check, shards, limits, rest } = this.options;
     const asTheyAre = Object.entries({ given, check }).flatMap(([name, value]) => value ? [name] : []);
@@ -164,8 +167,10 @@ class ModulesFuzzer {
       ),
       `], { ${[...others, ...asTheyAre].join(", ")} });`,
       "",
+      story(trace),
+      "",
     ].join("\n");
-    const cause = new ModulesError(findings);
+    const cause = new ModulesError(findings, trace);
     return new FuzzModulesError(this.#seed, calls, world, findings, message, { cause });
   }
 

@@ -53,6 +53,8 @@ export interface Played {
   readonly rejected: readonly string[];
   readonly events: readonly string[];
   readonly faults: FaultCounts;
+  /** As `Simulation.trace` has it. */
+  readonly trace: readonly string[];
 }
 
 const TRIES_MAX = 60;
@@ -102,7 +104,7 @@ export class ModulesRunner {
       });
       if (check) await run.guard(async () => await check(sim), "check: ");
       const events = (await sim.events()).map(({ actor, type }) => `${typeOf(actor)}/${type}`);
-      return { ...run, events, faults: { ...sim.faults } };
+      return { ...run, events, faults: { ...sim.faults }, trace: [...sim.trace] };
     } finally {
       // Disks that are still at work are not given back: the next run has new ones.
       await sim.stop().catch(() => {});
@@ -145,10 +147,14 @@ class Run {
 
   /** As a client that repeats what may not have been done, under the same message id. */
   async #ask(request: CommandRequest, messageId: string): Promise<void> {
+    const { type, key, command, input } = request;
+    this.sim.note(`${messageId}: ${type}/${key} ${command} ${JSON.stringify(input)}`);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       try {
         const on = this.sim.random() < ASKS_OLDER ? "older" : "newest";
         const result = await this.sim.begin((runtime) => runtime.ask(request, { messageId }), on);
+        const said = result.ok ? result.reply : result.rejection;
+        this.sim.note(`${messageId} is ${result.ok ? "done" : "rejected"}: ${JSON.stringify(said)}`);
         if (result.ok) {
           this.done.push(`${request.type}/${request.command}`);
           return this.#see(result.reply);
@@ -158,6 +164,7 @@ class Run {
         return this.#see(details);
       } catch (error) {
         if (!(error instanceof SimulatedCrash) && !(error instanceof FolioError)) throw error;
+        this.sim.note(`${messageId} ends with ${error instanceof FolioError ? error.code : "a crash"}`);
         // It is in the log, and found there.
         if (FolioError.is(error, "handler-failed") || FolioError.is(error, "invariant-broken")) return;
         await new Promise<void>((resolve) => this.sim.clock.after(RETRY_MS, resolve));

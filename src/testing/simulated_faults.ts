@@ -40,6 +40,20 @@ const sizes: Required<Faults> = {
   ...{ diskMsMax: 3_600_000, activity: 1, hanging: 1, slow: 1 },
 };
 
+/** @throws {RangeError} When there is no such fault, or no such chance. */
+export function checkFaults(faults: Faults): void {
+  const known = new Map<string, number>(Object.entries(sizes));
+  for (const [kind, size] of Object.entries(faults)) {
+    const most = known.get(kind);
+    if (most === undefined) {
+      throw new RangeError(`There is no fault ${kind}: only ${[...known.keys()].join(", ")}`);
+    }
+    if (size !== undefined && !(size >= 0 && size <= most)) {
+      throw new RangeError(`Fault ${kind} cannot be ${size}: from 0 to ${most}`);
+    }
+  }
+}
+
 /** Decides what goes wrong, and counts it. */
 export class FaultDice {
   readonly counts: FaultCounts = {};
@@ -49,15 +63,7 @@ export class FaultDice {
 
   /** @throws {RangeError} When there is no such fault, or no such chance. */
   constructor(private readonly faults: Faults, readonly random: () => number) {
-    for (const [kind, size] of Object.entries(faults)) {
-      if (!(kind in sizes)) {
-        throw new RangeError(`There is no fault ${kind}: only ${Object.keys(sizes).join(", ")}`);
-      }
-      const most = sizes[kind as keyof Faults];
-      if (size !== undefined && !(size >= 0 && size <= most)) {
-        throw new RangeError(`Fault ${kind} cannot be ${size}: from 0 to ${most}`);
-      }
-    }
+    checkFaults(faults);
   }
 
   /** What happens to a write. */

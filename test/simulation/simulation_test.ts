@@ -197,3 +197,46 @@ test("a store that lacks what was archived is refused, and that is said", async 
   await sim.rows(0, "DELETE FROM archive.events");
   await expect(sim.crash()).rejects.toThrow(/^No process can start: .*parcel\/p.*its archive lacks them$/);
 });
+
+test("the trace tells what happened, in time since the beginning, and the same again", async () => {
+  const run = async () => {
+    const sim = await simulate([phone, call], { seed: 5, faults: { lost: 0.3, crash: 0.2 } });
+    sim.note("somebody rings");
+    await sim.until(sim.begin((runtime) => runtime.send(home.ring({}))).catch(() => {}));
+    await sim.advance("1m");
+    sim.calm();
+    await sim.crash();
+    await sim.stop();
+    return { trace: sim.trace, faults: sim.faults };
+  };
+  const { trace, faults } = await run();
+  expect(trace[0]).toBe("0.000 process 1 starts");
+  expect(trace).toContainEqual(expect.stringMatching(/^\d+\.\d{3} somebody rings$/));
+  expect(trace).toContainEqual(expect.stringMatching(/^6\d\.\d{3} process \d+ ends$/));
+  for (const kind of ["lost", "crash-before", "crash-after"]) {
+    const told = trace.filter((line) =>
+      /^\d+\.\d{3} process \d+, a write to (shard 0|read): /.test(line) && line.endsWith(kind)
+    );
+    expect(told).toHaveLength(faults[kind] ?? 0);
+  }
+  expect(Object.keys(faults).length).toBeGreaterThan(1);
+  expect((await run()).trace).toEqual(trace);
+});
+
+test.each([
+  [{ seed: 1.5 }, "A seed cannot be 1.5: only a whole number"],
+  [{ seed: NaN }, "A seed cannot be NaN: only a whole number"],
+  [{ seed: 1, faults: { lost: -0.1 } }, "Fault lost cannot be -0.1: from 0 to 1"],
+  [{ seed: 1, faults: { lost: 1.1 } }, "Fault lost cannot be 1.1: from 0 to 1"],
+  [
+    { seed: 1, faults: { lots: 0.1 } as object },
+    "There is no fault lots: only lost, unanswered, crash, takeover",
+  ],
+])("a simulation is refused with %j", async (options, why) => {
+  await expect(Promise.resolve().then(() => simulate([phone, call], options))).rejects.toThrow(why);
+});
+
+test.each([0, 1])("a fault may have the chance %d", async (slow) => {
+  const sim = await simulate([phone, call], { seed: -1, faults: { slow } });
+  await sim.stop();
+});

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { defaultLimits } from "../../src/config.ts";
 import { ACCEPTED_P99_MS_MAX, type Overload, runOverload } from "../soak/overload.ts";
-import { AT_ONCE, type Readers, runReaders, runSlowReader } from "../soak/readers.ts";
+import { NEWS, type Readers, runReaders, runSlowReader } from "../soak/readers.ts";
 import { SoakServer } from "../soak/server.ts";
 import { growthOf, runSteady, type Steady } from "../soak/steady.ts";
 import { withChildren } from "../support/child.ts";
@@ -87,7 +87,7 @@ function faultsOf(readers: Readers, slow: Slow, overload: Overload): string[] {
   const checks: [isSo: boolean, otherwise: string][] = [
     [readers.bytesEach < 100_000, `an idle reader takes ${readers.bytesEach} bytes`],
     [readers.told === 20, `only ${readers.told} of 20 readers were told`],
-    [descriptors.after <= descriptors.before + AT_ONCE, "descriptors of readers that have gone are left"],
+    [descriptors.after <= descriptors.before + NEWS, "descriptors of readers that have gone are left"],
     [slow.isDropped, "a reader that reads nothing was not dropped"],
     [slow.grownBytes < SLOW_BYTES_MAX, `a reader that reads nothing took ${slow.grownBytes} bytes`],
     [overload.failed === 0, `${overload.failed} requests failed`],

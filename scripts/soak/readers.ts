@@ -11,7 +11,10 @@ export interface Readers {
   readonly descriptors: { readonly before: number; readonly after: number };
 }
 
-export const AT_ONCE = 200;
+/** Opened at once. */
+const AT_ONCE = 200;
+/** Readers that have news. `fetch` keeps so many connections for later, which are not readers'. */
+export const NEWS = 20;
 
 /** Opens many live streams, each of an actor of its own, and lets them stand. */
 export async function runReaders(server: SoakServer, count: number): Promise<Readers> {
@@ -38,17 +41,16 @@ export async function runReaders(server: SoakServer, count: number): Promise<Rea
   await server.post("/actors/counter/other/increment");
   const commandMs = performance.now() - asked;
   // Some of them have news.
-  const told = streams.slice(0, 20).map((connection) => readUntil(connection, "event: "));
+  const told = streams.slice(0, NEWS).map((connection) => readUntil(connection, "event: "));
   const newsFor = Array.from(
-    { length: AT_ONCE },
+    { length: NEWS },
     (_, index) => server.post(`/actors/counter/r${index}/increment`),
   );
   await Promise.all(newsFor);
   const isTold = await Promise.all(told);
   for (const connection of streams) connection.close();
   let after = server.usage().descriptors;
-  // The connections that `fetch` keeps for later are not readers.
-  for (let look = 0; look < 200 && after > before.descriptors + AT_ONCE; look++) {
+  for (let look = 0; look < 200 && after > before.descriptors + NEWS; look++) {
     await pause(50);
     after = server.usage().descriptors;
   }

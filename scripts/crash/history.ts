@@ -114,12 +114,12 @@ export class History {
       this.ledger.awaited.size === 0 && this.#openForwards.size === 0 && this.echoes.isComplete &&
       this.alarms.isComplete && this.moves.isComplete;
     const endAt = performance.now() + deadlineMs;
-    if (!await this.#until(isComplete, deadlineMs)) return false;
-    // Too much to be looked through with each event that comes.
-    while (this.echoes.replayGaps().length > 0 && performance.now() < endAt) {
+    while (await this.#until(isComplete, endAt - performance.now())) {
+      // Too much to be looked through with each event that comes. More may come while it is waited for.
+      if (this.echoes.replayGaps().length === 0 || performance.now() > endAt) return true;
       await new Promise((resolve) => setTimeout(resolve, GAPS_DELAY_MS));
     }
-    return true;
+    return false;
   }
 
   /** @returns The state at a version, once that has been seen; undefined when it is not seen in time. */

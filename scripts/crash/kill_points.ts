@@ -15,11 +15,14 @@ export type KillPoint = (typeof killPoints)[number];
 
 /** What is wrong with the world of one process of the server: when it ends, and what its clock says. */
 export const Ordeal = z.object({
-  /** Ended at this point of its write number `at`, of the shards' databases or of the one that is read. */
+  /**
+   * Ended at this point of a write to the shards' databases, or to the one that is read: of write number `at`, or of
+   * the first one that writes this text.
+   */
   kill: z.object({
     point: z.enum(killPoints),
     database: z.enum(["shard", "read"]),
-    at: z.int().positive(),
+    at: z.union([z.int().positive(), z.string().min(1)]),
   }).optional(),
   /** How far its clock is off when it starts, and from half a second after that on. */
   clockOffMs: z.tuple([z.int(), z.int()]),

@@ -6,6 +6,13 @@ import { endNow, Ordeal, ordealVariable } from "./kill_points.ts";
 
 const SET_AFTER_MS = 500;
 
+/** The part of a request to a database's thread that is looked at. */
+interface Request {
+  readonly call: number;
+  readonly mode?: string;
+  readonly statements?: readonly { readonly args?: readonly unknown[] }[];
+}
+
 const { kill, clockOffMs: [startOffMs, laterOffMs] } = Ordeal.parse(
   JSON.parse(Deno.env.get(ordealVariable) ?? ""),
 );
@@ -21,6 +28,11 @@ if (kill) {
   let writes = 0;
   /** Of the thread that has the write, the number of the request; answers name it. */
   let fatal: { readonly worker: Worker; readonly call: number } | undefined;
+
+  const isFatal = ({ statements = [] }: Request) =>
+    typeof at === "number"
+      ? ++writes === at
+      : statements.some(({ args = [] }) => args.some((arg) => String(arg).includes(at)));
 
   globalThis.Worker = class extends Worker {
     readonly #isConcerned: boolean;
@@ -38,9 +50,9 @@ if (kill) {
       });
     }
 
-    override postMessage(request: { call: number; mode?: string }): void {
-      const isFatal = this.#isConcerned && request.mode === "write" && ++writes === at;
-      if (!isFatal) return super.postMessage(request);
+    override postMessage(request: Request): void {
+      const isWrite = this.#isConcerned && request.mode === "write";
+      if (!isWrite || fatal || !isFatal(request)) return super.postMessage(request);
       if (point === "sealed") endNow();
       fatal = { worker: this, call: request.call };
       super.postMessage({ ...request, endAt: point });

@@ -29,6 +29,7 @@ export function initialState(actor: string): State {
     case "forwarder":
       return { forwarded: 0 };
     case "alarm":
+    case "volley":
       return { events: 0 };
     case "vault":
       return { balance: 0 };
@@ -59,6 +60,10 @@ export function fold(state: State, { type, payload }: SeenEvent): State {
     case "Armed":
     case "Dropped":
     case "Rang":
+    case "Fired":
+    case "Heard":
+    case "Burst":
+    case "Stamped":
       return { events: number("events") + 1 };
     case "Taken":
       return { balance: number("balance") - 1 };

@@ -13,6 +13,16 @@ import { z } from "zod";
 export const killPoints = ["sealed", "begun", "written", "durable", "answered", "told"] as const;
 export type KillPoint = (typeof killPoints)[number];
 
+/** A point of writes to the shards' databases, or to the one that is read. */
+export type KillPlace = readonly [point: KillPoint, database: "shard" | "read"];
+
+/** Of the database with the read models, what makes a difference: rows and checkpoint are one transaction. */
+export const killPlaces: readonly KillPlace[] = [
+  ...killPoints.map((point) => [point, "shard"] as const),
+  ["written", "read"],
+  ["durable", "read"],
+];
+
 /** What is wrong with the world of one process of the server: when it ends, and what its clock says. */
 export const Ordeal = z.object({
   /**

@@ -5,6 +5,7 @@ import { counter } from "../../../actors/counter.ts";
 import { alarm } from "./alarms.ts";
 import { vault } from "./moves.ts";
 import { forwarder, inbox } from "./relay.ts";
+import { volley } from "./volleys.ts";
 
 const Place = z.object({ shard: z.int(), position: z.int() });
 
@@ -29,7 +30,7 @@ export const echoes = reactor("echoes", {
 /** Not idempotent, and in order: an event that is lost, doubled or out of turn makes other rows. */
 export const tallies = projection("tallies", {
   version: 1,
-  from: [account, alarm, counter, echo, forwarder, inbox, vault],
+  from: [account, alarm, counter, echo, forwarder, inbox, vault, volley],
   tables: [
     `CREATE TABLE tallies (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
     `CREATE TABLE shards (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
@@ -39,6 +40,7 @@ export const tallies = projection("tallies", {
       ...["account/Opened", "account/Deposited", "account/Withdrawn", "counter/Incremented"],
       ...["alarm/Armed", "alarm/Dropped", "alarm/Rang", "echo/Echoed", "forwarder/Forwarded"],
       ...["inbox/Received", "vault/Taken", "vault/Given", "vault/Returned"],
+      ...["volley/Fired", "volley/Heard", "volley/Burst", "volley/Stamped"],
     ].map((name) => [name, tally]),
   ),
   queries: {

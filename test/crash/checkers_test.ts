@@ -1,9 +1,10 @@
-/** What the crash test holds sagas and timers to: each of these logs must be found wanting. */
+/** What the crash test holds sagas, timers and volleys to: each of these logs must be found wanting. */
 import { describe, expect, test } from "vitest";
 import { Alarms } from "../../scripts/crash/alarms.ts";
 import type { SeenEvent } from "../../scripts/crash/fold.ts";
 import { Moves } from "../../scripts/crash/moves.ts";
 import { Violations } from "../../scripts/crash/violations.ts";
+import { Volleys } from "../../scripts/crash/volleys.ts";
 
 let position = 0;
 const event = (actor: string, type: string, payload: SeenEvent["payload"] = {}, at = 0): SeenEvent => ({
@@ -101,5 +102,33 @@ describe("sagas", () => {
     const violations = new Violations();
     new Moves(violations).takeJournal(event("move/other", "Started"));
     expect(violations.all).toEqual(["Nobody began the saga other"]);
+  });
+});
+
+describe("volleys", () => {
+  const seen = (type: string) =>
+    event("volley/a", type, { tag: 1, ...type === "Fired" ? { to: ["b", "c"] } : {} });
+  const found = (...types: string[]) => {
+    const violations = new Violations();
+    const volleys = new Volleys(violations);
+    for (const type of types) volleys.take(seen(type));
+    volleys.check();
+    return violations.all;
+  };
+
+  test("one of which all that follows is there, in whatever order it is seen, is well", () => {
+    expect(found("Fired", "Heard", "Heard", "Burst", "Stamped")).toEqual([]);
+    expect(found("Heard", "Stamped", "Burst", "Heard", "Fired")).toEqual([]);
+  });
+
+  test.each([
+    ["was not fired, and is heard", ["Heard", "Heard", "Burst", "Stamped"]],
+    ["is heard by one of two", ["Fired", "Heard", "Burst", "Stamped"]],
+    ["is heard three times", ["Fired", "Heard", "Heard", "Heard", "Burst", "Stamped"]],
+    ["does not burst", ["Fired", "Heard", "Heard", "Stamped"]],
+    ["bursts twice", ["Fired", "Heard", "Heard", "Burst", "Burst", "Stamped"]],
+    ["is never stamped", ["Fired", "Heard", "Heard", "Burst"]],
+  ])("one that %s is not", (_, types) => {
+    expect(found(...types)).toEqual([expect.stringMatching(/^Volley 1 should be .*, and is /)]);
   });
 });

@@ -2,14 +2,14 @@
  * Loaded before the server (`deno run --preload`), which is what it always is: ends its process at a point of the
  * way of a commit, and sets its clock.
  */
-import { endNow, Ordeal, ordealVariable } from "./kill_points.ts";
+import { endNow, type KillPoint, Ordeal, ordealVariable } from "./kill_points.ts";
 
 const SET_AFTER_MS = 500;
-
 /** The part of a request to a database's thread that is looked at. */
 interface Request {
   readonly call: number;
   readonly mode?: string;
+  readonly endAt?: KillPoint;
   readonly statements?: readonly { readonly args?: readonly unknown[] }[];
 }
 
@@ -36,6 +36,9 @@ if (kill) {
 
   globalThis.Worker = class extends Worker {
     readonly #isConcerned: boolean;
+    #unanswered = 0;
+    /** From the fatal one on: its thread must be at that and nothing else when it is told where to end. */
+    #held: Request[] = [];
 
     constructor(script: string | URL, options?: WorkerOptions) {
       const isDatabase = /\/database_worker\.ts$/.test(String(script));
@@ -43,6 +46,8 @@ if (kill) {
       this.#isConcerned = isDatabase && file.test(options?.name ?? "");
       // Before the one that takes the answer.
       this.addEventListener("message", ({ data }: MessageEvent<{ call: number }>) => {
+        this.#unanswered--;
+        this.#sendHeld();
         if (fatal?.worker !== this || data.call !== fatal.call) return;
         if (point === "answered") endNow();
         // Those who wait are told first.
@@ -52,10 +57,21 @@ if (kill) {
 
     override postMessage(request: Request): void {
       const isWrite = this.#isConcerned && request.mode === "write";
-      if (!isWrite || fatal || !isFatal(request)) return super.postMessage(request);
-      if (point === "sealed") endNow();
-      fatal = { worker: this, call: request.call };
-      super.postMessage({ ...request, endAt: point });
+      const isIts = isWrite && !fatal && isFatal(request);
+      if (!isIts && this.#held.length === 0) return this.#send(request);
+      if (isIts && point === "sealed") endNow();
+      if (isIts) fatal = { worker: this, call: request.call };
+      this.#held.push(isIts ? { ...request, endAt: point } : request);
+      this.#sendHeld();
+    }
+
+    #sendHeld(): void {
+      if (this.#unanswered === 0) { for (const request of this.#held.splice(0)) this.#send(request); }
+    }
+
+    #send(request: Request): void {
+      this.#unanswered++;
+      super.postMessage(request);
     }
   };
 }

@@ -82,10 +82,17 @@ class Points {
       loadGate.open(url);
       await Promise.race([reached, server.ended, violations.found]);
       ledger.send(command);
-      const answer = await sendCommand(url, command);
+      let answer = await sendCommand(url, command);
+      while (answer.kind === "refused") {
+        // Nothing of it was recorded. There is room again when nobody else is sent there.
+        loadGate.close();
+        answer = await sendCommand(url, command);
+      }
       await endOf(server);
       const name = place.join(" ");
-      if (!server.hasEndedItself) return violations.add(`${name} was not reached by ${command.mark}`);
+      if (!server.hasEndedItself) {
+        return violations.add(`${name} was not reached by ${command.mark}: ${JSON.stringify(answer)}`);
+      }
       this.#places.push(name);
       if (command.key === undefined) return ledger.lose(command);
       this.#last = { command, isKept: isKeptAt.has(name), answer };

@@ -30,6 +30,7 @@ export function initialState(actor: string): State {
       return { forwarded: 0 };
     case "alarm":
     case "volley":
+    case "parcel":
       return { events: 0 };
     case "vault":
       return { balance: 0 };
@@ -64,6 +65,8 @@ export function fold(state: State, { type, payload }: SeenEvent): State {
     case "Heard":
     case "Burst":
     case "Stamped":
+    case "Packed":
+    case "Sealed":
       return { events: number("events") + 1 };
     case "Taken":
       return { balance: number("balance") - 1 };

@@ -11,6 +11,7 @@ const inboxes = names("i", 4);
 const alarms = names("t", 4);
 const vaults = names("v", 4);
 const listeners = names("l", 4);
+const parcels = names("p", 16);
 
 /** A counter refuses to be incremented by more; when these numbers are used up, other counters take over. */
 const BY_MAX = 1_000_000;
@@ -55,6 +56,7 @@ export function createSenders(field: Field): Sender[] {
     Sagas,
     Sagas,
     Everything,
+    Parcels,
   ];
   return kinds.map((Kind, index) => new Kind(field, index));
 }
@@ -191,5 +193,25 @@ class Everything extends Sender {
     const tag = this.nextTag();
     const to = random.some(listeners, 2);
     return this.deliver(volleyOf(tag, history, { key: `s${tag}`, to, afterMs: random.int(1, 100) }));
+  }
+}
+
+/** Actors that are closed and go on, so that what is archived of them is not all there is. */
+class Parcels extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const tag = this.nextTag();
+    const actor = `parcel/${random.pick(parcels)}`;
+    const [command, event] = random.chance(0.4) ? ["seal", "Sealed"] as const : ["pack", "Packed"] as const;
+    return this.deliver({
+      actor,
+      command,
+      input: { tag },
+      mark: `${actor} ${event} ${tag}`,
+      mode: "ask",
+      key: `${command}-${tag}`,
+      order: this.order(tag),
+      delayMs: 0,
+    });
   }
 }

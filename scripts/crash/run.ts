@@ -34,6 +34,8 @@ export interface CrashReport {
   /** Sagas that have come to their ends, and timers that have rung. */
   readonly sagas: number;
   readonly timers: number;
+  /** Events that the archives had in the end. */
+  readonly archived: number;
 }
 
 /** Of the kills, those after which the files are looked into before the next start. */
@@ -80,6 +82,7 @@ class Crashes {
       rebuilds: this.#works.rebuilds,
       sagas: history.moves.ended,
       timers: history.alarms.rung,
+      archived: this.siege.archived,
       connections: this.siege.connections,
     };
   }

@@ -13,6 +13,13 @@ const waitingRows = [
   ],
   ["outbox", "SELECT seq, shard, message FROM outbox"],
   ["timer", "SELECT actor, name, due_at FROM timers"],
+  // Closed, and so to be archived; the newest event of a shard stays.
+  [
+    "event to be archived",
+    `SELECT actor, version FROM main.events AS e
+      WHERE type = 'Sealed' AND position < (SELECT max(position) FROM main.events)
+        AND NOT EXISTS (SELECT 1 FROM main.events AS l WHERE l.actor = e.actor AND l.version > e.version)`,
+  ],
 ] as const;
 
 /** What a shard's file says at one moment. */

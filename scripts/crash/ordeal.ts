@@ -1,6 +1,6 @@
 /**
  * Loaded before the server (`deno run --preload`), which is what it always is: ends its process at a point of the
- * way of a commit, and sets its clock.
+ * way of a commit, sets its clock, and lets it archive more often.
  */
 import { endNow, type KillPoint, Ordeal, ordealVariable } from "./kill_points.ts";
 

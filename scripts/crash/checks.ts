@@ -8,7 +8,7 @@ import { checkRepeated } from "./senders.ts";
 import type { Violations } from "./violations.ts";
 
 /** Well beyond what a machine with other work needs: a message that is not handled by then is lost. */
-const QUIET_MS_MAX = 20_000;
+export const QUIET_MS_MAX = 20_000;
 const AT_ONCE = 16;
 const REPEATED = 30;
 const PAGE = 1_000;

@@ -29,6 +29,8 @@ export function initialState(actor: string): State {
     case "forwarder":
       return { forwarded: 0 };
     case "alarm":
+    case "volley":
+    case "parcel":
       return { events: 0 };
     case "vault":
       return { balance: 0 };
@@ -59,6 +61,12 @@ export function fold(state: State, { type, payload }: SeenEvent): State {
     case "Armed":
     case "Dropped":
     case "Rang":
+    case "Fired":
+    case "Heard":
+    case "Burst":
+    case "Stamped":
+    case "Packed":
+    case "Sealed":
       return { events: number("events") + 1 };
     case "Taken":
       return { balance: number("balance") - 1 };

@@ -4,8 +4,12 @@ import { fold, initialState, isSaga, markOf, type SeenEvent, type State } from "
 import type { Ledger } from "./ledger.ts";
 import { Moves } from "./moves.ts";
 import type { Violations } from "./violations.ts";
+import { Volleys } from "./volleys.ts";
 
 const GAPS_DELAY_MS = 50;
+
+/** Events of messages that no client has sent. */
+const unasked = new Set(["Echoed", "Rang", "Heard", "Burst", "Stamped"]);
 
 interface Forward {
   readonly forwarded: SeenEvent | undefined;
@@ -34,12 +38,14 @@ export class History {
   readonly echoes: Echoes;
   readonly alarms: Alarms;
   readonly moves: Moves;
+  readonly volleys: Volleys;
   #waiting: (() => void)[] = [];
 
   constructor(private readonly ledger: Ledger, private readonly violations: Violations) {
     this.echoes = new Echoes(violations);
     this.alarms = new Alarms(violations);
     this.moves = new Moves(violations);
+    this.volleys = new Volleys(violations);
   }
 
   get count(): number {
@@ -103,23 +109,24 @@ export class History {
     this.#byMark.set(mark, event);
     this.echoes.take(event);
     if (event.actor.startsWith("alarm/")) this.alarms.take(event);
+    if (event.actor.startsWith("volley/")) this.#takeVolley(event);
     if (event.actor.startsWith("vault/")) this.moves.takeStep(event);
     else if (event.type === "Received") this.#received(event);
-    else if (event.type !== "Echoed" && event.type !== "Rang") this.#attribute(mark, event, where);
+    else if (!unasked.has(event.type)) this.#attribute(mark, event, where);
   }
 
   /** @returns Whether all that is awaited has been seen in time. */
   async complete(deadlineMs: number): Promise<boolean> {
     const isComplete = () =>
       this.ledger.awaited.size === 0 && this.#openForwards.size === 0 && this.echoes.isComplete &&
-      this.alarms.isComplete && this.moves.isComplete;
+      this.alarms.isComplete && this.moves.isComplete && this.volleys.isComplete;
     const endAt = performance.now() + deadlineMs;
-    if (!await this.#until(isComplete, deadlineMs)) return false;
-    // Too much to be looked through with each event that comes.
-    while (this.echoes.replayGaps().length > 0 && performance.now() < endAt) {
+    while (await this.#until(isComplete, endAt - performance.now())) {
+      // Too much to be looked through with each event that comes. More may come while it is waited for.
+      if (this.echoes.replayGaps().length === 0 || performance.now() > endAt) return true;
       await new Promise((resolve) => setTimeout(resolve, GAPS_DELAY_MS));
     }
-    return true;
+    return false;
   }
 
   /** @returns The state at a version, once that has been seen; undefined when it is not seen in time. */
@@ -159,6 +166,7 @@ export class History {
     this.echoes.check();
     this.alarms.check();
     this.moves.check();
+    this.volleys.check();
   }
 
   #checkForwards(): void {
@@ -213,6 +221,12 @@ export class History {
     const sender = `forwarder/${from}`;
     this.#checkPlace(`${sender} to ${event.actor}`, Number(n), `version ${event.version} of it`);
     this.#meet(`${sender}:${n} to ${event.actor}`, { received: event });
+  }
+
+  #takeVolley(event: SeenEvent): void {
+    this.volleys.take(event);
+    // Its saga was begun by the same commit.
+    if (event.type === "Fired") this.moves.accepted(`v${event.payload.tag}`);
   }
 
   #checkPlace(way: string, place: number, where: string): void {

@@ -1,3 +1,4 @@
+import type { History } from "./history.ts";
 import type { Command, Mode } from "./ledger.ts";
 import { type Field, Sender } from "./senders.ts";
 
@@ -9,10 +10,32 @@ const forwarders = names("f", 4);
 const inboxes = names("i", 4);
 const alarms = names("t", 4);
 const vaults = names("v", 4);
+const listeners = names("l", 4);
+const parcels = names("p", 16);
 
 /** A counter refuses to be incremented by more; when these numbers are used up, other counters take over. */
 const BY_MAX = 1_000_000;
 const BURST = 16;
+
+/** A command of whose commit everything follows that can; its saga is begun by the commit, or not at all. */
+export function volleyOf(
+  tag: number,
+  { moves }: History,
+  options: { key: string; to: string[]; order?: Command["order"]; afterMs: number },
+): Command {
+  const actor = `volley/${options.key}`;
+  moves.send(`v${tag}`, true);
+  return {
+    actor,
+    command: "fire",
+    input: { tag, to: options.to, afterMs: options.afterMs, vaults: ["v0", "v1"] },
+    mark: `${actor} Fired ${tag}`,
+    mode: "ask",
+    key: `fire-${tag}`,
+    order: options.order,
+    delayMs: 0,
+  };
+}
 
 /** The loops of a mixed load: some in step with their answers, some with many commands at once. */
 export function createSenders(field: Field): Sender[] {
@@ -32,6 +55,8 @@ export function createSenders(field: Field): Sender[] {
     Timers,
     Sagas,
     Sagas,
+    Everything,
+    Parcels,
   ];
   return kinds.map((Kind, index) => new Kind(field, index));
 }
@@ -158,5 +183,35 @@ class Sagas extends Sender {
     const move = `m${this.nextTag()}`;
     const [from, to] = random.some(vaults, 2);
     return this.begin(move, { move, from, to, isWanted: random.chance(0.6) });
+  }
+}
+
+/** One commit with every kind of row. A timer that is set anew would not ring: each has an actor of its own. */
+class Everything extends Sender {
+  protected step(): Promise<void> {
+    const { random, history } = this.field;
+    const tag = this.nextTag();
+    const to = random.some(listeners, 2);
+    return this.deliver(volleyOf(tag, history, { key: `s${tag}`, to, afterMs: random.int(1, 100) }));
+  }
+}
+
+/** Actors that are closed and go on, so that what is archived of them is not all there is. */
+class Parcels extends Sender {
+  protected step(): Promise<void> {
+    const { random } = this.field;
+    const tag = this.nextTag();
+    const actor = `parcel/${random.pick(parcels)}`;
+    const [command, event] = random.chance(0.4) ? ["seal", "Sealed"] as const : ["pack", "Packed"] as const;
+    return this.deliver({
+      actor,
+      command,
+      input: { tag },
+      mark: `${actor} ${event} ${tag}`,
+      mode: "ask",
+      key: `${command}-${tag}`,
+      order: this.order(tag),
+      delayMs: 0,
+    });
   }
 }

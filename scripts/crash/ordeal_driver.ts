@@ -12,10 +12,10 @@ interface DriverStatement {
 let endAt: KillPoint | undefined;
 let statements = 0;
 
-// Comes before the handler of the thread, which carries out one request after the other.
+// Comes before the handler of the thread, which has nothing else to do when it is told to end. Later requests may
+// come while it has not begun with that one.
 self.addEventListener("message", ({ data }: MessageEvent<{ endAt?: KillPoint }>) => {
-  endAt = data.endAt;
-  statements = 0;
+  endAt ??= data.endAt;
 });
 
 function watched<T>(sql: string, run: () => T): T {

@@ -1,4 +1,4 @@
-import { type KillPoint, killPoints, type Ordeal } from "./kill_points.ts";
+import { killPlaces, type Ordeal } from "./kill_points.ts";
 import type { Random } from "./random.ts";
 
 /** How one life of the server goes. */
@@ -32,13 +32,6 @@ const WRITES_MAX = 80;
 const FIRST_WRITES_SHARE = 0.25;
 const FIRST_WRITES_MAX = 12;
 
-/** Of the database with the read models, what makes a difference: rows and checkpoint are one transaction. */
-const places: readonly (readonly [KillPoint, "shard" | "read"])[] = [
-  ...killPoints.map((point) => [point, "shard"] as const),
-  ["written", "read"],
-  ["durable", "read"],
-];
-
 /** Chooses how lives go, so that each point has its turn. */
 export class Plans {
   #places = 0;
@@ -49,7 +42,7 @@ export class Plans {
     const { random, options: { acknowledgedMax, killsStarting, pointShare } } = this;
     const clock = random.chance(CLOCK_SHARE) ? [this.#clockOffMs(), this.#clockOffMs()] as const : undefined;
     if (random.chance(pointShare)) {
-      const [point, database] = places[this.#places++ % places.length] ?? ["sealed", "shard"];
+      const [point, database] = killPlaces[this.#places++ % killPlaces.length] ?? ["sealed", "shard"];
       const at = random.int(1, random.chance(FIRST_WRITES_SHARE) ? FIRST_WRITES_MAX : WRITES_MAX);
       const [first = 0, later = 0] = clock ?? [];
       return {

@@ -3,19 +3,24 @@ import { loadRegistry } from "../support/modules.ts";
 import { Findings } from "../verify/findings.ts";
 import { verifyFolder } from "../verify/folder.ts";
 import type { History } from "./history.ts";
+import { lookAtShard } from "./settled.ts";
 import type { Violations } from "./violations.ts";
 
 const crashModules = new URL("../../test/crash/modules/mod.ts", import.meta.url).href;
 
-/** Looks into the files themselves, once no server holds them. */
+/** Looks into the files themselves, once no server holds them. @returns How many events are in archives. */
 export async function checkStore(
   folder: string,
   { shards, chain }: { readonly shards: number; readonly chain: boolean },
   history: History,
   violations: Violations,
-): Promise<void> {
+): Promise<number> {
+  let archived = 0;
   for (let shard = 0; shard < shards; shard++) {
-    const database = openLibsqlDatabase({ url: `file:${folder}/shard-${shard}.db` });
+    const database = openLibsqlDatabase({
+      url: `file:${folder}/shard-${shard}.db`,
+      archiveUrl: `file:${folder}/archive-${shard}.db`,
+    });
     const expect = async (sql: string, expected: string | number) => {
       const rows = await database.execute({ sql });
       const found = rows.map((row) => row.join(" ")).join("; ");
@@ -24,14 +29,17 @@ export async function checkStore(
       }
     };
     await expect(`PRAGMA integrity_check`, "ok");
-    await expect(`SELECT count(*) FROM outbox`, 0);
-    await expect(
-      `SELECT actor, command, status, attempts, enqueued_at, deliver_at FROM messages
-        WHERE status NOT IN ('done', 'rejected')`,
-      "",
-    );
+    const { waiting } = await lookAtShard(database, shard);
+    for (const what of waiting) violations.add(`Nobody waits for it any more: ${what}`);
     const count = history.shards[shard]?.length ?? 0;
+    // Each event in one of the two files.
     await expect(`SELECT count(*) FROM events`, count);
+    await expect(
+      `SELECT count(*) FROM main.events AS e JOIN archived AS a ON a.actor = e.actor AND e.version <= a.version`,
+      0,
+    );
+    const [[own] = []] = await database.execute({ sql: `SELECT count(*) FROM main.events` });
+    archived += count - Number(own);
     await expect(`SELECT coalesce(max(position), 0) FROM events`, count);
     await expect(`SELECT max(idx) - min(idx) + 1 - count(*) FROM commits`, 0);
     await database.close();
@@ -46,4 +54,5 @@ export async function checkStore(
     for (const note of findings.notes) violations.add(`verify notes: ${note}`);
   }
   for (const { check, where, what } of findings.told) violations.add(`verify: ${check}: ${where}: ${what}`);
+  return archived;
 }

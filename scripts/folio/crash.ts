@@ -72,7 +72,9 @@ function textOf(counts: Omit<Awaited<ReturnType<typeof runCrashes>>, "violations
     `${counts.repeated} repeated; ${counts.events} events, ${counts.forwards} messages between actors; ` +
     `${counts.connections} connections of live readers; ${counts.rebuilds} rebuilds; ` +
     `${counts.echoes} messages of a reactor, with ${counts.replays} replays; ${counts.sagas} sagas; ` +
-    `${counts.timers} timers; clock set in ${counts.clocksSet} lives\n${pointsText(counts.points)}`;
+    `${counts.timers} timers; ${counts.archived} events in archives; clock set in ${counts.clocksSet} lives\n${
+      pointsText(counts.points)
+    }`;
 }
 
 function pointsText(points: Readonly<Record<string, number>>): string {

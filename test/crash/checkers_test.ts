@@ -1,9 +1,13 @@
-/** What the crash test holds sagas and timers to: each of these logs must be found wanting. */
+/** What the crash test holds sagas, timers and volleys to: each of these logs must be found wanting. */
 import { describe, expect, test } from "vitest";
 import { Alarms } from "../../scripts/crash/alarms.ts";
 import type { SeenEvent } from "../../scripts/crash/fold.ts";
 import { Moves } from "../../scripts/crash/moves.ts";
+import { lookAtShard } from "../../scripts/crash/settled.ts";
 import { Violations } from "../../scripts/crash/violations.ts";
+import { Volleys } from "../../scripts/crash/volleys.ts";
+import { migrateShard } from "../../src/store/shard_store.ts";
+import { MemoryDatabase } from "../support/memory_database.ts";
 
 let position = 0;
 const event = (actor: string, type: string, payload: SeenEvent["payload"] = {}, at = 0): SeenEvent => ({
@@ -101,5 +105,75 @@ describe("sagas", () => {
     const violations = new Violations();
     new Moves(violations).takeJournal(event("move/other", "Started"));
     expect(violations.all).toEqual(["Nobody began the saga other"]);
+  });
+});
+
+describe("volleys", () => {
+  const seen = (type: string) =>
+    event("volley/a", type, { tag: 1, ...type === "Fired" ? { to: ["b", "c"] } : {} });
+  const found = (...types: string[]) => {
+    const violations = new Violations();
+    const volleys = new Volleys(violations);
+    for (const type of types) volleys.take(seen(type));
+    volleys.check();
+    return violations.all;
+  };
+
+  test("one of which all that follows is there, in whatever order it is seen, is well", () => {
+    expect(found("Fired", "Heard", "Heard", "Burst", "Stamped")).toEqual([]);
+    expect(found("Heard", "Stamped", "Burst", "Heard", "Fired")).toEqual([]);
+  });
+
+  test.each([
+    ["was not fired, and is heard", ["Heard", "Heard", "Burst", "Stamped"]],
+    ["is heard by one of two", ["Fired", "Heard", "Burst", "Stamped"]],
+    ["is heard three times", ["Fired", "Heard", "Heard", "Heard", "Burst", "Stamped"]],
+    ["does not burst", ["Fired", "Heard", "Heard", "Stamped"]],
+    ["bursts twice", ["Fired", "Heard", "Heard", "Burst", "Burst", "Stamped"]],
+    ["is never stamped", ["Fired", "Heard", "Heard", "Burst"]],
+  ])("one that %s is not", (_, types) => {
+    expect(found(...types)).toEqual([expect.stringMatching(/^Volley 1 should be .*, and is /)]);
+  });
+});
+
+describe("what a server has left to do", () => {
+  const shardWith = async (...statements: string[]) => {
+    const database = new MemoryDatabase();
+    await migrateShard(database, { name: "shard-0.db", shard: 0, shards: 1 });
+    for (const sql of statements) await database.look(sql);
+    return (await lookAtShard(database, 0)).waiting;
+  };
+  const message = (status: string) =>
+    `INSERT INTO messages (id, actor, command, input, correlation_id, status, attempts, enqueued_at, deliver_at,
+      failures) VALUES ('m', 'counter/c', 'increment', '{}', 'm', '${status}', 0, 1, 5, '[]')`;
+  const event = (position: number, type: string) =>
+    `INSERT INTO events (position, actor, version, type, schema_version, payload, at, message_id, correlation_id)
+      VALUES (${position}, 'parcel/p', ${position}, '${type}', 1, '{}', 1, 'm${position}', 'm')`;
+  const other = `INSERT INTO events (position, actor, version, type, schema_version, payload, at, message_id,
+    correlation_id) VALUES (9, 'counter/c', 1, 'Incremented', 1, '{}', 1, 'm9', 'm')`;
+
+  test.each([
+    [
+      "a message that is not due yet",
+      [message("queued")],
+      "message of shard 0: m counter/c increment queued 5",
+    ],
+    ["one that waits for its next attempt", [message("retrying")], "increment retrying 5"],
+    ["a dead letter", [message("dead")], "increment dead 5"],
+    [
+      "one on its way to another shard",
+      ["INSERT INTO outbox VALUES (1, 1, '{}')"],
+      "outbox of shard 0: 1 1 {}",
+    ],
+    ["a timer", ["INSERT INTO timers VALUES ('a/a', 'x', 'i', 7, '{}')"], "timer of shard 0: a/a x 7"],
+    ["events to be archived", [event(1, "Sealed"), other], "event to be archived of shard 0: parcel/p 1"],
+  ])("%s is seen", async (_, statements, what) => {
+    expect(await shardWith(...statements)).toEqual([expect.stringContaining(what)]);
+  });
+
+  test("what is over is not", async () => {
+    expect(await shardWith(message("done"), event(1, "Sealed"), event(2, "Packed"), other)).toEqual([]);
+    // The newest event of a shard stays where it is.
+    expect(await shardWith(message("rejected"), event(1, "Sealed"))).toEqual([]);
   });
 });

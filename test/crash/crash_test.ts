@@ -29,6 +29,7 @@ test.each([{ shards: 1, seed: 11 }, { shards: 4, seed: 12 }])(
     expect(report.rebuilds).toBeGreaterThan(0);
     expect(report.sagas).toBeGreaterThan(5);
     expect(report.timers).toBeGreaterThan(5);
+    expect(report.archived).toBeGreaterThan(0);
     expect(report.clocksSet).toBeGreaterThan(0);
   },
   120_000,

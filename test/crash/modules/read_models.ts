@@ -4,7 +4,9 @@ import { account } from "../../../actors/account.ts";
 import { counter } from "../../../actors/counter.ts";
 import { alarm } from "./alarms.ts";
 import { vault } from "./moves.ts";
+import { parcel } from "./parcels.ts";
 import { forwarder, inbox } from "./relay.ts";
+import { volley } from "./volleys.ts";
 
 const Place = z.object({ shard: z.int(), position: z.int() });
 
@@ -29,7 +31,7 @@ export const echoes = reactor("echoes", {
 /** Not idempotent, and in order: an event that is lost, doubled or out of turn makes other rows. */
 export const tallies = projection("tallies", {
   version: 1,
-  from: [account, alarm, counter, echo, forwarder, inbox, vault],
+  from: [account, alarm, counter, echo, forwarder, inbox, parcel, vault, volley],
   tables: [
     `CREATE TABLE tallies (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
     `CREATE TABLE shards (name TEXT PRIMARY KEY, events INTEGER NOT NULL, digest INTEGER NOT NULL)`,
@@ -39,6 +41,8 @@ export const tallies = projection("tallies", {
       ...["account/Opened", "account/Deposited", "account/Withdrawn", "counter/Incremented"],
       ...["alarm/Armed", "alarm/Dropped", "alarm/Rang", "echo/Echoed", "forwarder/Forwarded"],
       ...["inbox/Received", "vault/Taken", "vault/Given", "vault/Returned"],
+      ...["volley/Fired", "volley/Heard", "volley/Burst", "volley/Stamped"],
+      ...["parcel/Packed", "parcel/Sealed"],
     ].map((name) => [name, tally]),
   ),
   queries: {

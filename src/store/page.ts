@@ -17,6 +17,7 @@ export interface Page<T> {
 export interface PageSource {
   /** A SELECT of columns, without order and end. Its parameters are numbered: it stands in a statement twice. */
   readonly select: (columns: string) => string;
+  /** In the order in which they stand in a row. */
   readonly columns: readonly string[];
   /** Those of `columns` whose texts may be long. */
   readonly long: readonly string[];
@@ -49,11 +50,19 @@ export async function readMostlyShortPage(
 }
 
 /** As many rows as there is room for however they are, and one more. A text that is too long for that is 0. */
-export function selectShort({ select, columns, long, order, args }: PageSource, bound: PageBound): Statement {
+export function selectShort(
+  { select, columns, long, keys, order, args }: PageSource,
+  bound: PageBound,
+): Statement {
   const at = args.length + 1;
-  const shown = columns.map((column) =>
-    long.includes(column) ? `CASE WHEN octet_length(${column}) > ?${at} THEN 0 ELSE ${column} END` : column
-  );
+  const ordering = keys.split(", ");
+  const shown = columns.map((column, index) => {
+    if (long.includes(column)) return `CASE WHEN octet_length(${column}) > ?${at} THEN 0 ELSE ${column} END`;
+    // What stands behind a text in its row is found only by going through that text.
+    const before = long.find((each) => columns.indexOf(each) < index);
+    if (before === undefined || ordering.includes(column)) return column;
+    return `CASE WHEN coalesce(octet_length(${before}), 0) <= ?${at} THEN ${column} END`;
+  });
   return {
     sql: `${select(shown.join(", "))} ORDER BY ${order} LIMIT ?${at + 1}`,
     args: [...args, Math.floor(bytesOf(bound) / (bound.limit + 1) / long.length), bound.limit + 1],

@@ -47,6 +47,10 @@ export const defaultLimits = {
   delayWindowMs: 60_000,
   /** Items of one page of any list; more are cut to this. */
   pageItemsMax: 1_000,
+  /** Texts of one page of any list; it ends before the item that would be too much, and has one at least. */
+  pageBytesMax: 2_097_152,
+  /** The same for what is read ahead for one live stream. */
+  livePageBytesMax: 262_144,
   /** Log positions looked through for one page of `GET /events`. */
   pageScanMax: 10_000,
   /** Nodes of one causal tree; beyond it the tree says so. */

@@ -7,6 +7,7 @@ import { createConsole } from "./console/console.tsx";
 import { errorMessage } from "./core/errors.ts";
 import type { Log } from "./core/log.ts";
 import { createRuntime } from "./create_runtime.ts";
+import { drain } from "./drain.ts";
 import { createApp } from "./http/app.ts";
 import { createLog } from "./log.ts";
 import { type AnyModule, Registry } from "./runtime/registry.ts";
@@ -64,15 +65,7 @@ async function serve(config: Config): Promise<void> {
   const signal = await told;
   log("info", "Draining", { signal });
 
-  const { drainMsMax } = runtime.limits;
-  const inTime = await withDeadline(drainMsMax * 0.8, async () => {
-    const served = runtime.drain().then(() => server.shutdown());
-    const { activities } = runtime;
-    const isIdle = await withDeadline(drainMsMax * 0.5, () => activities.idle());
-    if (!isIdle) activities.interrupt();
-    await Promise.all([served, activities.idle()]);
-  });
-  await withDeadline(drainMsMax * 0.2, () => runtime[Symbol.asyncDispose]());
+  const inTime = await drain(runtime, () => server.shutdown());
   log(
     "info",
     inTime ? "Stopped" : "Stopped; what was not done in time is kept, and goes on with the next process",
@@ -153,13 +146,4 @@ async function loadModules(path: string): Promise<readonly AnyModule[]> {
 /** Of the text of an error: a syntax error's goes on with the source. */
 function firstLine(error: unknown): string {
   return errorMessage(error).split("\n", 1)[0] ?? "";
-}
-
-/** @returns Whether `work` ended before the deadline. */
-async function withDeadline(deadlineMs: number, work: () => Promise<unknown>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), deadlineMs);
-  const inTime = await Promise.race([work().then(() => true as const), late]);
-  clearTimeout(timer);
-  return inTime;
 }

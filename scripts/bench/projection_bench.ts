@@ -1,5 +1,6 @@
 import { account } from "../../actors/account.ts";
 import { balances } from "../../actors/balances.ts";
+import { defaultLimits } from "../../src/config.ts";
 import { createRuntime } from "../../src/create_runtime.ts";
 import { readLog } from "../../src/store/events.ts";
 import { openShardStore } from "../../src/store/shard_store.ts";
@@ -77,7 +78,10 @@ async function measureBareLoop(folder: string, events: number): Promise<number> 
     await rows.batch(["DROP TABLE IF EXISTS balances", ...balances.tables].map((sql) => ({ sql })), "write");
     const startedAt = performance.now();
     for (let after = 0; after < events; after += EVENTS_PER_TRANSACTION) {
-      const page = await readLog(log, 0, { after, upTo: events, limit: EVENTS_PER_TRANSACTION });
+      const { events: page } = await readLog(log, 0, {
+        ...{ after, upTo: events, limit: EVENTS_PER_TRANSACTION },
+        bytesMax: defaultLimits.pageBytesMax,
+      });
       await rows.batch(
         page.map(({ type, actor, payload }) => statementOf(type, actor.slice(8), payload)),
         "write",

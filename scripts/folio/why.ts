@@ -73,7 +73,9 @@ async function fromFolder(
     const place = placeOf(what);
     const messageId = place ? await messageOfEvent(folder, place) : what;
     const { correlationId } = await readMessage(storedShards(folder), messageId, actor);
-    const trace = await readTrace(folder.shards, correlationId, defaultLimits.traceNodesMax);
+    const trace = await readTrace(folder.shards, correlationId, {
+      ...{ nodesMax: defaultLimits.traceNodesMax, bytesMax: defaultLimits.pageBytesMax },
+    });
     const followersOf = eventFollowers(registry);
     const roots = trace.roots.map((root) => traceView(root, followersOf));
     return { messageId, trace: { correlationId, roots, isTruncated: trace.isTruncated } };
@@ -84,8 +86,8 @@ async function fromFolder(
 
 async function messageOfEvent({ shards }: StoreFolder, { shard, position }: Place): Promise<string> {
   const { database } = shards[shard] ?? {};
-  const page = { after: position - 1, upTo: position, limit: 1 };
-  const [event] = database ? await readLog(database, shard, page) : [];
+  const page = { after: position - 1, upTo: position, limit: 1, bytesMax: 0 };
+  const [event] = database ? (await readLog(database, shard, page)).events : [];
   if (!event) throw new ScriptError(`Cannot tell why: there is no event ${shard}.${position}`);
   return event.messageId;
 }

@@ -60,7 +60,7 @@ export const archiveMutants: readonly Mutant[] = [
     edits: [{
       file: events,
       from: "const archived = hasArchive\n",
-      to: "const archived = hasArchive && !limit\n",
+      to: "const archived = hasArchive && !columns\n",
     }],
     catches: [{ seeds: 40 }],
   },
@@ -69,8 +69,8 @@ export const archiveMutants: readonly Mutant[] = [
     promise: 8,
     edits: [{
       file: events,
-      from: "`SELECT ${columns} FROM events WHERE position > ?1",
-      to: "`SELECT ${columns} FROM main.events WHERE position > ?1",
+      from: "`SELECT ${columns} FROM events WHERE ${where}`",
+      to: '`SELECT ${columns} FROM ${order === "position" ? "main." : ""}events WHERE ${where}`',
     }],
     catches: [{ seeds: 40 }],
   },

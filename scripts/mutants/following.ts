@@ -36,8 +36,8 @@ export const followingMutants: readonly Mutant[] = [
     promise: 5,
     edits: [{
       file: "src/store/outbox.ts",
-      from: "ORDER BY seq LIMIT ?`",
-      to: "ORDER BY seq DESC LIMIT ?`",
+      from: 'keys: "seq", order: "seq"',
+      to: 'keys: "seq", order: "seq DESC"',
     }],
     catches: [{ tests: ["test/processors/relay_test.ts"] }],
   },

@@ -111,7 +111,9 @@ async function checkReads(
       JSON.stringify(past?.state) === JSON.stringify(wanted),
       `archive: ${actor} was ${JSON.stringify(past?.state)} at version ${version}`,
     );
-    const streamed = await read((runtime) => runtime.stream("purse", key, { after: 0, limit: 10_000 }));
+    const { events: streamed } = await read((runtime) =>
+      runtime.stream("purse", key, { after: 0, limit: 10_000 })
+    );
     claim(
       JSON.stringify(streamed) === JSON.stringify(stream),
       `archive: ${actor} has ${stream.length} events, and its stream ${streamed.length}`,

@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../src/config.ts";
 import { deadLetterView } from "../../src/http/views.ts";
 import { type DeadLetterFilter, readDeadLetters } from "../../src/store/messages.ts";
 import type { ShownMessage } from "./message_text.ts";
@@ -34,12 +35,13 @@ export async function* deadLettersIn(
     let left = limit;
     for (const { database, number } of folder.shards) {
       for (let after = 0; left > 0;) {
-        const page = { ...filter, after, limit: Math.min(left, LETTERS_PER_READ) };
-        const letters = await readDeadLetters(database, number, page);
+        const bound = { limit: Math.min(left, LETTERS_PER_READ), bytesMax: defaultLimits.pageBytesMax };
+        const page = { ...filter, after, ...bound };
+        const { items: letters, hasMore } = await readDeadLetters(database, number, page);
         yield* letters.map(deadLetterView);
         left -= letters.length;
         after = letters.at(-1)?.seq ?? after;
-        if (letters.length < page.limit) break;
+        if (!hasMore) break;
       }
     }
   } finally {

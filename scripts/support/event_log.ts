@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../src/config.ts";
 import type { RecordedEvent } from "../../src/core/event.ts";
 import { shardOf } from "../../src/core/shard_of.ts";
 import { formatToken, type Positions } from "../../src/core/token.ts";
@@ -5,7 +6,8 @@ import type { LoggedEvent } from "../../src/runtime/log_reader.ts";
 import { readLog, readStream } from "../../src/store/events.ts";
 import type { StoreFolder } from "./store_folder.ts";
 
-const EVENTS_PER_READ = 500;
+/** Of one shard. */
+const perRead = { limit: 500, bytesMax: defaultLimits.pageBytesMax };
 
 /** Which events. */
 export interface EventFilter {
@@ -78,11 +80,11 @@ async function* eventsOfShard(
   }
   const types = type === undefined ? undefined : [type];
   for (let from = after;;) {
-    const page = { after: from, upTo, limit: EVENTS_PER_READ, types };
-    const events = await readLog(shard.database, shard.number, page);
+    const page = { after: from, upTo, ...perRead, types };
+    const { events, end, hasMore } = await readLog(shard.database, shard.number, page);
     yield* events;
-    if (events.length < EVENTS_PER_READ) return;
-    from = events.at(-1)?.position ?? upTo;
+    if (!hasMore) return;
+    from = end;
   }
 }
 
@@ -96,10 +98,10 @@ async function* eventsOfActor(
     args: [actor, after],
   });
   for (let from = Number(row?.[0]);;) {
-    const page = { actor, after: from, limit: EVENTS_PER_READ };
-    const events = await readStream(shard.database, shard.number, page);
+    const page = { actor, after: from, ...perRead };
+    const { items: events, hasMore } = await readStream(shard.database, shard.number, page);
     yield* events;
-    if (events.length < EVENTS_PER_READ) return;
+    if (!hasMore) return;
     from = events.at(-1)?.version ?? Infinity;
   }
 }

@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../src/config.ts";
 import type { AnyActor } from "../../src/core/actor.ts";
 import { evolve } from "../../src/runtime/evolve.ts";
 import type { Database } from "../../src/store/database.ts";
@@ -30,13 +31,13 @@ export async function foldPast(
   let past: PastState | undefined;
   while (true) {
     const after = past?.version ?? 0;
-    const page = { actor: name, after, limit: EVENTS_PER_READ };
-    const events = await readStream(shard.database, shard.number, page);
+    const page = { actor: name, after, limit: EVENTS_PER_READ, bytesMax: defaultLimits.pageBytesMax };
+    const { items: events, hasMore } = await readStream(shard.database, shard.number, page);
     for (const event of events) {
       if (event.version > versionMax || event.at > atMax) return past;
       const state = evolve(actor, past ? past.state : actor.initialState(), event);
       past = { state, version: event.version, at: event.at };
     }
-    if (events.length < EVENTS_PER_READ) return past;
+    if (!hasMore) return past;
   }
 }

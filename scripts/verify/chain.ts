@@ -1,9 +1,11 @@
+import { defaultLimits } from "../../src/config.ts";
 import { type ChainRow, linkOf, MARK_LENGTH, parseHead } from "../../src/store/chain.ts";
 import type { Row } from "../../src/store/database.ts";
-import type { EventRow } from "../../src/store/events.ts";
+import { type EventRow, eventRows } from "../../src/store/events.ts";
+import { readMostlyShortPage } from "../../src/store/page.ts";
 import { UsageError } from "../support/errors.ts";
 import type { Findings } from "./findings.ts";
-import { type CheckedShard, eventColumns } from "./streams.ts";
+import type { CheckedShard } from "./streams.ts";
 
 const ROWS_PER_READ = 1_000;
 
@@ -129,7 +131,7 @@ interface Range {
 
 /** The log, taken from its beginning on. */
 class Events {
-  #rows: Row[] = [];
+  #rows: readonly Row[] = [];
   #next = 0;
   #after = 0;
   #isRead = false;
@@ -161,12 +163,12 @@ class Events {
   }
 
   async #read(): Promise<void> {
-    this.#rows = await this.shard.database.execute({
-      sql: `SELECT ${eventColumns} FROM events WHERE position > ? ORDER BY position LIMIT ?`,
-      args: [this.#after, ROWS_PER_READ],
-    });
+    const source = eventRows({ where: "position > ?1", order: "position", args: [this.#after] });
+    const bound = { limit: ROWS_PER_READ, bytesMax: defaultLimits.pageBytesMax };
+    const { items, hasMore } = await readMostlyShortPage(this.shard.database, source, bound);
+    this.#rows = items;
     this.#next = 0;
-    this.#isRead = this.#rows.length < ROWS_PER_READ;
+    this.#isRead = !hasMore;
     this.#after = Number(this.#rows.at(-1)?.[0] ?? this.#after);
   }
 }

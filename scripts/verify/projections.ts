@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../src/config.ts";
 import type { AnyProjection } from "../../src/core/projection.ts";
 import { EventHandling } from "../../src/processors/event_handling.ts";
 import { compareTables } from "../../src/processors/comparison.ts";
@@ -84,11 +85,9 @@ async function replay(
       let after = generation.startsAfter.get(shard.number) ?? 0;
       const upTo = checkpoints.get(shard.number) ?? 0;
       while (true) {
-        const events = await readLog(shard.database, shard.number, {
-          after,
-          upTo,
-          limit: EVENTS_PER_READ,
-          types,
+        const { events, end, hasMore } = await readLog(shard.database, shard.number, {
+          ...{ after, upTo, types },
+          ...{ limit: EVENTS_PER_READ, bytesMax: defaultLimits.pageBytesMax },
         });
         const { handled, fault } = await handling.handle(events);
         await database.batch(handled.flatMap(({ writes }) => writes), "write");
@@ -100,8 +99,8 @@ async function replay(
             `it fails at position ${position} of ${shard.name}: ${fault.message}`,
           );
         }
-        if (events.length < EVENTS_PER_READ) break;
-        after = events.at(-1)?.position ?? upTo;
+        if (!hasMore) break;
+        after = end;
         findings.progress(passed + after, total, `Replaying ${projection.name}`);
       }
       passed += upTo;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defaultLimits } from "../../src/config.ts";
 import type { AnyActor } from "../../src/core/actor.ts";
 import { type EventDefinition, type RecordedEvent, upcast } from "../../src/core/event.ts";
 import { parseActorName } from "../../src/core/message.ts";
@@ -6,15 +7,13 @@ import { shardOf } from "../../src/core/shard_of.ts";
 import { evolve } from "../../src/runtime/evolve.ts";
 import type { Registry } from "../../src/runtime/registry.ts";
 import type { Database } from "../../src/store/database.ts";
-import { eventsOf } from "../../src/store/events.ts";
+import { eventRows, eventsOf } from "../../src/store/events.ts";
+import { readMostlyShortPage } from "../../src/store/page.ts";
 import type { Findings } from "./findings.ts";
 import type { SagaWaits } from "./sagas.ts";
 
 const EVENTS_PER_READ = 2_000;
-/** A row of `events`, as it is written. */
-export const eventColumns =
-  `position, actor, version, type, schema_version, payload, at, message_id, correlation_id,
-  causation_id`;
+const { pageBytesMax: bytesMax } = defaultLimits;
 
 /** A shard that is looked into. */
 export interface CheckedShard {
@@ -84,11 +83,9 @@ export async function checkStreams(
   let read = 0;
   const [counted] = await shard.database.execute({ sql: "SELECT count(*) FROM events" });
   while (true) {
-    const rows = await shard.database.execute({
-      sql:
-        `SELECT ${eventColumns} FROM events WHERE (actor, version) > (?, ?) ORDER BY actor, version LIMIT ?`,
-      args: [...after, EVENTS_PER_READ],
-    });
+    const source = eventRows({ where: "(actor, version) > (?1, ?2)", order: "actor, version", args: after });
+    const bound = { limit: EVENTS_PER_READ, bytesMax };
+    const { items: rows, hasMore } = await readMostlyShortPage(shard.database, source, bound);
     findings.progress(read += rows.length, Number(counted?.[0]), `Reading ${shard.name}`);
     for (const row of rows) {
       after = [String(row[1]), Number(row[2])];
@@ -116,7 +113,7 @@ export async function checkStreams(
       }
       snapshots.reached(stream);
     }
-    if (rows.length < EVENTS_PER_READ) return end(stream);
+    if (!hasMore) return end(stream);
   }
 }
 

@@ -55,13 +55,10 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Comman
   const newest = present.version;
   const version = Math.min(newest, versionOf(c.req.query("version"), newest));
   const against = Math.min(newest, versionOf(c.req.query("against"), Math.max(0, version - 1)));
-  const [past, other, events, waiting, timers] = await Promise.all([
+  const [past, other, { events }, waiting, timers] = await Promise.all([
     stateAt(version),
     stateAt(against),
-    version === 0 ? [] : runtime.stream(type, key, {
-      after: Math.max(0, version - EVENTS_SHOWN),
-      limit: Math.min(version, EVENTS_SHOWN),
-    }),
+    runtime.stream(type, key, { after: 0, upTo: version, limit: EVENTS_SHOWN, isNewest: true }),
     findWaiting(runtime, { actor, limit: PAGE_ITEMS }),
     runtime.timers({ actor, limit: PAGE_ITEMS }),
   ]);

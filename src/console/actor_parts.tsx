@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { RecordedEvent } from "../core/event.ts";
-import type { MessageRecord } from "../core/message.ts";
+import type { MessageSummary } from "../store/messages.ts";
 import type { ComingUp } from "../runtime/coming_up.ts";
 import { differences } from "./diff.ts";
 import { Json } from "./json.tsx";
@@ -53,7 +53,7 @@ export function Events(
 export function Pending(
   { actor, waiting, timers }: {
     actor: string;
-    waiting: readonly MessageRecord[];
+    waiting: readonly MessageSummary[];
     timers: readonly ComingUp[];
   },
 ) {

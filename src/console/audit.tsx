@@ -10,9 +10,8 @@ const ACTS_SHOWN = 200;
 /** What was done here, by whom and when. */
 export function auditPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
   app.get("/audit", async (c) => {
-    const { version } = await runtime.state(AUDIT_TYPE, AUDIT_KEY);
-    const after = Math.max(0, version - ACTS_SHOWN);
-    const events = await runtime.stream(AUDIT_TYPE, AUDIT_KEY, { after, limit: ACTS_SHOWN });
+    const newest = { after: 0, limit: ACTS_SHOWN, isNewest: true };
+    const { events, hasMore } = await runtime.stream(AUDIT_TYPE, AUDIT_KEY, newest);
     return await page(
       c,
       { title: "Audit" },
@@ -34,7 +33,7 @@ export function auditPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
               ];
             })}
           />
-          {version > ACTS_SHOWN && <p class="muted">The newest {ACTS_SHOWN} of {version}.</p>}
+          {hasMore && <p class="muted">The newest {events.length} of {events.at(-1)?.version}.</p>}
         </section>
       ),
     );

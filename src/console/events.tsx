@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from "hono";
-import type { LogPage } from "../runtime/log_reader.ts";
+import type { LoggedEvent, LogPage } from "../runtime/log_reader.ts";
 import { pathOf } from "./api.ts";
 import type { Console, ConsoleEnv } from "./context.tsx";
 import { page } from "./page.tsx";
@@ -8,6 +8,8 @@ import { Json } from "./json.tsx";
 import { actorHref, ActorLink, MessageLink, Table, Text, Time } from "./parts.tsx";
 
 const PAGE_ITEMS = 100;
+/** Pages that are read for the newest events. */
+const PAGES_MAX = 100;
 
 /** The log across actors: the newest events, or those behind a place. */
 export function eventPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
@@ -21,7 +23,7 @@ export function eventPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
       type: type || undefined,
       limit: isEnd ? runtime.limits.pageItemsMax : PAGE_ITEMS,
     });
-    const events = isEnd ? found.events.slice(-PAGE_ITEMS).toReversed() : found.events;
+    const events = isEnd ? (await endOf(found, type)).toReversed() : found.events;
     return await page(
       c,
       { title: "Events" },
@@ -58,6 +60,17 @@ export function eventPages(app: Hono<ConsoleEnv>, { runtime }: Console): void {
       ),
     );
   });
+
+  /** The newest of what a page begins with: long events are on more than one. */
+  async function endOf(page: LogPage, type: string): Promise<readonly LoggedEvent[]> {
+    let events = page.events.slice(-PAGE_ITEMS);
+    for (let pages = 1; page.hasMore && pages < PAGES_MAX; pages++) {
+      const limit = runtime.limits.pageItemsMax;
+      page = await runtime.readLog({ after: page.next, type: type || undefined, limit });
+      events = [...events, ...page.events].slice(-PAGE_ITEMS);
+    }
+    return events;
+  }
 
   /** So many positions before the ends of the logs. */
   function newest(count: number): ReadonlyMap<number, number> {

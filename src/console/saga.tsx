@@ -77,7 +77,7 @@ async function onePage(c: ConsoleContext, { runtime }: Console, attempt?: Signal
   }
   const times = await stepTimes(runtime, saga);
   // Nothing comes after the end.
-  const [last] = await runtime.stream(name, id, { after: saga.version - 1, limit: 1 });
+  const { events: [last] } = await runtime.stream(name, id, { after: saga.version - 1, limit: 1 });
   const endedAt = isEnd(saga.status) ? last?.at : undefined;
   const shown = saga.steps.slice(-STEPS_SHOWN);
   const signals = [...runtime.sagas.definition(name).signals ?? []];

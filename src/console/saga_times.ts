@@ -25,13 +25,23 @@ export async function stepTimes(
   runtime: Pick<Runtime, "stream">,
   { saga, id, version }: Pick<SagaStatus, "saga" | "id" | "version">,
 ): Promise<ReadonlyMap<string, StepTimes>> {
-  const after = Math.max(0, version - EVENTS_MAX);
-  return timesIn(await runtime.stream(saga, id, { after, limit: EVENTS_MAX }));
-}
-
-function timesIn(events: readonly Pick<RecordedEvent, "type" | "payload" | "at">[]): Map<string, StepTimes> {
   const times = new Map<string, StepTimes>();
   const names = new Map<number, string>();
+  let after = Math.max(0, version - EVENTS_MAX);
+  while (true) {
+    const { events, hasMore } = await runtime.stream(saga, id, { after, upTo: version, limit: EVENTS_MAX });
+    takeTimes(events, times, names);
+    if (!hasMore) return times;
+    after = events.at(-1)?.version ?? version;
+  }
+}
+
+/** @param names Of the steps so far, by their numbers. */
+function takeTimes(
+  events: readonly Pick<RecordedEvent, "type" | "payload" | "at">[],
+  times: Map<string, StepTimes>,
+  names: Map<number, string>,
+): void {
   for (const { type, payload, at } of events) {
     // Steps of a run that was continued as new are not shown.
     if (type === "Continued") [times, names].forEach((each) => each.clear());
@@ -45,7 +55,6 @@ function timesIn(events: readonly Pick<RecordedEvent, "type" | "payload" | "at">
     const next = before && after(before, type, at);
     if (name !== undefined && next) times.set(name, next);
   }
-  return times;
 }
 
 function after({ step, undo }: StepTimes, type: string, at: number): StepTimes | undefined {

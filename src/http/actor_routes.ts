@@ -94,12 +94,13 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
     const actor = `${type}/${key}`;
     if (isLive(c)) {
       let after = lastEventId(c, (id) => countParameter.safeParse(id).data) ?? query.after;
+      const ahead = { limit: EVENTS_PER_READ, bytesMax: runtime.limits.livePageBytesMax };
       await runtime.stream(type, key, { after, limit: 1 }); // an unknown actor type is a problem, not a stream
       return live.respond({
         subscribe: (wake) => runtime.shardOf(actor).wakeups.watch(actor, wake),
         reached: () => String(after),
         async next() {
-          const events = await runtime.stream(type, key, { after, limit: EVENTS_PER_READ });
+          const { events } = await runtime.stream(type, key, { after, ...ahead });
           after = events.at(-1)?.version ?? after;
           return events.map((event) =>
             frame({ id: String(event.version), type: event.type, data: eventView(event) })
@@ -107,11 +108,9 @@ export function actorRoutes(app: Hono, runtime: Runtime, live: LiveStreams): voi
         },
       });
     }
-    // One more than is shown tells whether there are more.
-    const found = await runtime.stream(type, key, { after: query.after, limit: query.limit + 1 });
-    const events = found.slice(0, query.limit);
+    const { events, hasMore } = await runtime.stream(type, key, query);
     const next = events.at(-1)?.version ?? query.after;
-    return json(200, { events: events.map(eventView), next, hasMore: found.length > events.length });
+    return json(200, { events: events.map(eventView), next, hasMore });
   });
 }
 

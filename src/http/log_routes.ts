@@ -32,7 +32,8 @@ export function logRoutes(app: Hono, runtime: Runtime, live: LiveStreams): void 
       },
       reached: () => runtime.formatToken(reached),
       async next() {
-        const page = await runtime.readLog({ after: reached, limit: EVENTS_PER_READ, type });
+        const bytesMax = runtime.limits.livePageBytesMax;
+        const page = await runtime.readLog({ after: reached, limit: EVENTS_PER_READ, bytesMax, type });
         reached = page.next;
         // A page of a rare type may be empty although there is more to look through.
         if (page.events.length === 0 && page.hasMore) return undefined;

@@ -99,7 +99,7 @@ const parameters = {
   "limit": queryParameter(
     "limit",
     { type: "integer", minimum: 1, default: 100 },
-    "Items of a page; cut to what the server allows.",
+    "Items of a page; cut to what the server allows. A page of long items has fewer: `hasMore` tells.",
   ),
   "type": queryParameter("type", text, "Only those of this type."),
   "actor": queryParameter("actor", text, "Only of this actor, `type/key`."),

@@ -156,7 +156,7 @@ function taken(answer: SagaAnswer, of: Of): Response {
 
 /** Whether an instance was started with an input, as it came or as its schema reads it. */
 async function isSame(runtime: Runtime, name: string, id: string, input: unknown): Promise<boolean> {
-  const [first] = await runtime.stream(name, id, { after: 0, limit: 1 });
+  const { events: [first] } = await runtime.stream(name, id, { after: 0, limit: 1 });
   const payload: unknown = first?.payload;
   if (payload === null || typeof payload !== "object" || !("input" in payload)) return false;
   const schema = runtime.sagas.definition(name).input;

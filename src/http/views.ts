@@ -32,7 +32,7 @@ export function messageView(message: MessageRecord, running?: ReturnType<Activit
     actor: message.actor,
     command: message.command === "" ? undefined : message.command,
     status: running ? "running" : message.status,
-    attempts: attemptsOf(message),
+    attempts: attemptsOf({ ...message, hasOutcome: outcome !== null }),
     ...(outcome?.status === "done" ? { reply: outcome.reply } : {}),
     ...(outcome?.status === "rejected"
       ? { rejection: { code: outcome.rejection, details: outcome.details } }

@@ -8,7 +8,7 @@ import type { EventFailure } from "../runtime/read_models.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Shard } from "../runtime/shard.ts";
 import type { Database, Row, Statement } from "../store/database.ts";
-import { readLog } from "../store/events.ts";
+import { type LogPart, readLog } from "../store/events.ts";
 import { moveCheckpoint, readCheckpoints } from "../store/read_store.ts";
 import { EventHandling, type Handled, isSqlFault } from "./event_handling.ts";
 import type { Tables } from "./generation_tables.ts";
@@ -21,13 +21,6 @@ const POSITIONS_PER_READ = 20_000;
 /** How long events that are not for a projection may wait to be passed over. */
 const PASS_OVER_DELAY_MS = 50;
 export const RETRY_DELAY_MS = 1_000;
-
-/** A part of a shard's log. */
-interface Page {
-  readonly events: readonly RecordedEvent[];
-  /** The last position looked at. */
-  readonly end: number;
-}
 
 /** Who is told what a projector does. */
 export interface ProjectorHooks {
@@ -224,26 +217,17 @@ export class Projector {
     }
   }
 
-  #read(shard: Shard, after: number, upTo: number): Promise<Page> {
-    const until = Math.min(upTo, after + POSITIONS_PER_READ);
-    const reading = this.#readPage(shard, after, until);
+  #read(shard: Shard, after: number, upTo: number): Promise<LogPart> {
+    const reading = readLog(shard.store.database, shard.number, {
+      ...{ after, upTo: Math.min(upTo, after + POSITIONS_PER_READ), types: this.#types },
+      ...{ limit: EVENTS_PER_BATCH, bytesMax: this.runtime.limits.pageBytesMax },
+    });
     // Whether it failed is seen by whoever waits for it, if anybody still does.
     reading.catch(() => {});
     return reading;
   }
 
-  async #readPage(shard: Shard, after: number, upTo: number): Promise<Page> {
-    if (after >= upTo) return { events: [], end: upTo };
-    const events = await readLog(shard.store.database, shard.number, {
-      after,
-      upTo,
-      limit: EVENTS_PER_BATCH,
-      types: this.#types,
-    });
-    return { events, end: events.length === EVENTS_PER_BATCH ? events.at(-1)?.position ?? upTo : upTo };
-  }
-
-  async #apply(shard: Shard, { events, end }: Page): Promise<void> {
+  async #apply(shard: Shard, { events, end }: LogPart): Promise<void> {
     const { handled, fault } = await this.#handling.handle(events);
     if (!fault) return await this.#writeAll(shard, handled, end);
     await this.#writeUntil(shard, handled, fault);

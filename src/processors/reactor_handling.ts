@@ -7,7 +7,7 @@ import type { Reactor } from "../core/reactor.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Shard } from "../runtime/shard.ts";
 import type { Send } from "../runtime/turn.ts";
-import { readLog } from "../store/events.ts";
+import { type LogPart, readLog } from "../store/events.ts";
 import { HandlerError } from "./handler_error.ts";
 
 /** Positions looked through for a page of events, so that rare ones do not make one query long. */
@@ -25,14 +25,10 @@ export class ReactorHandling {
   }
 
   /** The next events with `after` < position <= `upTo`, and the last position looked at. */
-  async read(
-    shard: Shard,
-    range: { after: number; upTo: number; limit: number },
-  ): Promise<{ events: RecordedEvent[]; end: number }> {
+  read(shard: Shard, range: { after: number; upTo: number; limit: number }): Promise<LogPart> {
     const upTo = Math.min(range.upTo, range.after + POSITIONS_PER_READ);
-    const page = { ...range, upTo, types: this.#types };
-    const events = await readLog(shard.store.database, shard.number, page);
-    return { events, end: events.length === range.limit ? events.at(-1)?.position ?? upTo : upTo };
+    const bytesMax = this.runtime.limits.pageBytesMax;
+    return readLog(shard.store.database, shard.number, { ...range, upTo, bytesMax, types: this.#types });
   }
 
   /**

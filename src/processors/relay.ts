@@ -91,10 +91,9 @@ export class Relay {
     const blocked = new Set<string>();
     let after = 0;
     while (!this.#isStopped) {
-      const rows = await readOutbox(source.store.database, {
-        shard: target.number,
-        after,
-        limit: MESSAGES_PER_READ,
+      const { items: rows } = await readOutbox(source.store.database, {
+        ...{ shard: target.number, after },
+        ...{ limit: MESSAGES_PER_READ, bytesMax: this.runtime.limits.pageBytesMax },
       });
       if (rows.length === 0) break;
       const arrived = await Promise.all(rows.map(({ message }) => deliver(target, message, blocked)));

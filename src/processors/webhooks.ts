@@ -199,8 +199,8 @@ export class Webhooks implements WebhookService, DeliveryOwner {
     if (!known) return undefined;
     if (known.state.status === "paused") throw pausedError(this.options.limits);
     const store = this.world.shards[shard]?.store;
-    const page = { after: position - 1, upTo: position, limit: 1 };
-    const [event] = store ? await readLog(store.database, shard, page) : [];
+    const page = { after: position - 1, upTo: position, limit: 1, bytesMax: 0 };
+    const [event] = store ? (await readLog(store.database, shard, page)).events : [];
     if (!event) throw new FinalError(`There is no event ${shard}.${position}`);
     const { url, source } = known.settings;
     const secrets = await this.#secrets(id);

@@ -176,7 +176,7 @@ export class Admission {
   }
 
   #newLoader(): Loader {
-    return new Loader(this.owner.store, {
+    return new Loader(this.owner.store, this.owner.world.limits.pageBytesMax, {
       loaded: (activation) => {
         for (const reader of activation.readers.splice(0)) reader.resolve();
         this.owner.dispatcher.begin(activation);

@@ -72,13 +72,15 @@ export class Backlog {
       keyOf: ({ message, seq }) => ({ at: message.deliverAt, order: seq }),
       read: async ({ after, upTo, limit }) => {
         await committer.flushed();
-        const page = { after: { deliverAt: after.at, seq: Number(after.order) }, deliverBefore: upTo, limit };
-        const records = await readPending(store.database, store.shard, page);
+        const { items: records, hasMore } = await readPending(store.database, store.shard, {
+          ...{ after: { deliverAt: after.at, seq: Number(after.order) }, deliverBefore: upTo },
+          ...{ limit, bytesMax: world.limits.pageBytesMax },
+        });
         const entries = records.map((record) => Entry.fromRecord(record));
         // What was read for a memory that has been dropped since must not stand in the way of the new one.
         if (this.#isOver || delays !== this.#delays) return { items: [], reached: undefined };
         const items = entries.filter((entry) => pending.remember(entry));
-        const last = records.length === limit ? records.at(-1) : undefined;
+        const last = hasMore ? records.at(-1) : undefined;
         return { items, reached: last && { at: last.deliverAt, order: last.seq } };
       },
       next: (after) => nextDeliveryAt(store.database, after),
@@ -90,14 +92,17 @@ export class Backlog {
   }
 
   async #readDue(deliverBefore: number): Promise<Entry[]> {
+    const { store, world } = this.owner;
     const entries: Entry[] = [];
     let cursor = { deliverAt: -1, seq: 0 };
     while (true) {
-      const page = { after: cursor, deliverBefore, limit: PENDING_PER_QUERY };
-      const records = await readPending(this.owner.store.database, this.owner.store.shard, page);
+      const { items: records, hasMore } = await readPending(store.database, store.shard, {
+        ...{ after: cursor, deliverBefore },
+        ...{ limit: PENDING_PER_QUERY, bytesMax: world.limits.pageBytesMax },
+      });
       for (const record of records) entries.push(Entry.fromRecord(record));
       const last = records.at(-1);
-      if (!last || records.length < PENDING_PER_QUERY) return entries;
+      if (!last || !hasMore) return entries;
       cursor = { deliverAt: last.deliverAt, seq: last.seq };
     }
   }

@@ -1,4 +1,3 @@
-import type { MessageRecord } from "../core/message.ts";
 import {
   type ActorRow,
   countDead,
@@ -9,7 +8,7 @@ import {
   readNewestMessages,
   readWaiting,
 } from "../store/browse.ts";
-import type { DeadLetterFilter } from "../store/messages.ts";
+import type { DeadLetterFilter, MessageSummary } from "../store/messages.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Actors of a type that have events, in the order of their names. @throws {FolioError} `unknown-actor-type`. */
@@ -27,7 +26,7 @@ export async function findActors(
 export async function findMessages(
   { shards }: Pick<Runtime, "shards">,
   wanted: MessageFilter,
-): Promise<MessageRecord[]> {
+): Promise<MessageSummary[]> {
   const found = await Promise.all(
     shards.map(({ number, store }) => readNewestMessages(store.database, number, wanted)),
   );
@@ -38,7 +37,7 @@ export async function findMessages(
 export function findWaiting(
   runtime: Pick<Runtime, "shardOf">,
   wanted: { actor: string; limit: number },
-): Promise<MessageRecord[]> {
+): Promise<MessageSummary[]> {
   const { number, store } = runtime.shardOf(wanted.actor);
   return readWaiting(store.database, number, wanted);
 }

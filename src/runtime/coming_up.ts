@@ -1,6 +1,5 @@
-import type { MessageRecord } from "../core/message.ts";
-import { readDelayed } from "../store/messages.ts";
-import { readTimers, readTimersOf, type Timer } from "../store/timers.ts";
+import { type MessageSummary, readDelayed } from "../store/messages.ts";
+import { readTimerSummaries, type TimerSummary } from "../store/timers.ts";
 import type { MessageSource } from "./message_reader.ts";
 
 /** A message to be delivered later: of a timer, or one that was sent with a delay. */
@@ -24,20 +23,20 @@ export async function readComingUp(
   page: { actor?: string | undefined; limit: number; now: number },
 ): Promise<ComingUp[]> {
   const { actor, limit, now } = page;
-  const all = { after: { at: -Number.MAX_SAFE_INTEGER, order: "" }, upTo: Number.MAX_SAFE_INTEGER, limit };
+  const actors = actor === undefined ? undefined : [actor];
   const lists = await Promise.all(shards.map(async ({ number, store: { database } }) => {
-    const timers = actor === undefined ? readTimers(database, all) : readTimersOf(database, actor, limit);
+    const timers = readTimerSummaries(database, { actors, limit });
     const delayed = readDelayed(database, number, { after: now, actor, limit });
     return [...(await timers).map(ofTimer), ...(await delayed).map(ofMessage)];
   }));
   return lists.flat().sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
 }
 
-function ofTimer({ actor, name, dueAt, request, causationId, correlationId }: Timer): ComingUp {
+function ofTimer({ actor, name, dueAt, request, causationId, correlationId }: TimerSummary): ComingUp {
   const sends = { actor: `${request.type}/${request.key}`, command: request.command };
   return { actor, name, dueAt, sends, causationId, correlationId };
 }
 
-function ofMessage({ id, actor, command, deliverAt, causationId, correlationId }: MessageRecord): ComingUp {
+function ofMessage({ id, actor, command, deliverAt, causationId, correlationId }: MessageSummary): ComingUp {
   return { actor, messageId: id, dueAt: deliverAt, sends: { actor, command }, causationId, correlationId };
 }

@@ -18,7 +18,12 @@ const LETTERS_PER_QUERY = 100;
 
 /** What can be done about messages that used up their attempts. */
 export class DeadLetters {
-  constructor(private readonly shards: readonly Shard[], private readonly registry: Registry) {}
+  /** @param bytesMax Of one page. */
+  constructor(
+    private readonly shards: readonly Shard[],
+    private readonly registry: Registry,
+    private readonly bytesMax: number,
+  ) {}
 
   /**
    * @param page `after`: the `next` of the page before.
@@ -34,17 +39,23 @@ export class DeadLetters {
         name: "after",
       });
     }
+    const bytesMax = Math.floor(this.bytesMax / this.shards.length);
     const found: MessageRecord[] = [];
     for (const shard of this.shards.slice(Number(shardText))) {
       const after = shard.number === Number(shardText) ? Number(seqText) : 0;
-      // One more than is shown tells whether there are more.
-      const limit = page.limit + 1 - found.length;
-      found.push(...await readDeadLetters(shard.store.database, shard.number, { ...filter, after, limit }));
-      if (found.length > page.limit) break;
+      // Where there is no room left, it is only seen whether there are more.
+      const bound = { limit: page.limit - found.length, bytesMax };
+      const { database } = shard.store;
+      const { items, hasMore } = await readDeadLetters(database, shard.number, {
+        ...filter,
+        after,
+        ...bound,
+      });
+      found.push(...items);
+      const last = found.at(-1);
+      if (last && hasMore) return { deadLetters: found, next: `${last.shard}.${last.seq}` };
     }
-    const deadLetters = found.slice(0, page.limit);
-    const last = deadLetters.at(-1);
-    return { deadLetters, next: last && found.length > page.limit ? `${last.shard}.${last.seq}` : undefined };
+    return { deadLetters: found, next: undefined };
   }
 
   /** @throws {FolioError} `unknown-message`, `ambiguous-message`. */
@@ -100,13 +111,18 @@ export class DeadLetters {
       ...(passedOver.size > 0 ? { passedOver: passedOver.size } : {}),
       hasMore,
     });
+    const isNew = (record: MessageRecord) =>
+      !taken.has(entryKey(record)) && !passedOver.has(entryKey(record));
+    let after: string | undefined;
     while (taken.size + passedOver.size < limit) {
-      // From the start each time: what has been redriven is not in the list, unless it has failed again.
-      const page = await this.list(filter, { limit: Math.min(LETTERS_PER_QUERY, limit) + passedOver.size });
-      const found = page.deadLetters.filter((record) =>
-        !taken.has(entryKey(record)) && !passedOver.has(entryKey(record))
-      ).slice(0, limit - taken.size - passedOver.size);
-      if (found.length === 0) return told(page.next !== undefined);
+      // The same page again while it has some: what has been redriven is not in it, unless it has failed again.
+      const page = await this.list(filter, { after, limit: Math.min(LETTERS_PER_QUERY, limit) });
+      const found = page.deadLetters.filter(isNew).slice(0, limit - taken.size - passedOver.size);
+      if (found.length === 0) {
+        if (page.next === undefined) return told(false);
+        after = page.next;
+        continue;
+      }
       const isLeft = (record: MessageRecord) => !isForced && this.#sagaWithout(record) !== undefined;
       for (const record of found.filter(isLeft)) passedOver.add(entryKey(record));
       const letters = found.filter((record) => !isLeft(record));
@@ -120,10 +136,12 @@ export class DeadLetters {
         return told(true);
       }
     }
-    const { deadLetters } = await this.list(filter, { limit: limit + 1 });
-    return told(
-      deadLetters.some((record) => !taken.has(entryKey(record)) && !passedOver.has(entryKey(record))),
-    );
+    while (true) {
+      const page = await this.list(filter, { after, limit: LETTERS_PER_QUERY });
+      if (page.deadLetters.some(isNew)) return told(true);
+      if (page.next === undefined) return told(false);
+      after = page.next;
+    }
   }
 
   /** Takes a dead letter off the list; it is forgotten after its retention. */

@@ -18,7 +18,7 @@ export interface DueOwner<T> {
   keyOf(item: T): DueKey;
   /**
    * Stored items with `after` < key and at <= `upTo`, soonest first; waits for what is being written.
-   * `reached`: how far, where there may be more.
+   * `reached`: how far, where there may be more; that may be so before the limit.
    */
   read(page: DuePage): Promise<{ items: T[]; reached: DueKey | undefined }>;
   /** When the first stored item after a time is due; undefined where there is none. */
@@ -43,8 +43,8 @@ export class DueWindow<T> {
   /** A binary heap, soonest first. */
   readonly #heap: T[] = [];
   #heldUntil: DueKey;
-  /** Whether the last read brought as much as one may, and there may be more up to its end. */
-  #isPartial = false;
+  /** Items that the last read brought, where that was as much as one may, and there may be more up to its end. */
+  #partOf: number | undefined;
   #isReading = false;
   /** No item on the disk after `#heldUntil` is due before this. */
   #nextAt = -Infinity;
@@ -80,7 +80,7 @@ export class DueWindow<T> {
     try {
       this.#nextAt = Infinity; // `add` makes it sooner, also while this reads
       const { items, reached } = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
-      this.#isPartial = reached !== undefined;
+      this.#partOf = reached && items.length;
       if (reached) this.#heldUntil = reached;
       for (const item of items) this.#push(item);
       const next = reached ? reached.at : await this.owner.next(upTo);
@@ -99,7 +99,7 @@ export class DueWindow<T> {
     this.#cancelWindow();
     // What is held comes first; when half of it is gone, there is another read.
     if (this.#stopped || this.#nextAt === Infinity) return;
-    if (this.#isPartial && this.held > ITEMS_PER_READ / 2) return;
+    if (this.#partOf !== undefined && this.held > this.#partOf / 2) return;
     const delayMs = this.#nextAt === -Infinity
       ? RETRY_DELAY_MS
       : this.#nextAt - this.windowMs / 2 - this.clock.now();
@@ -189,7 +189,7 @@ export class DueWindow<T> {
         this.owner.due(first);
       }
       this.#setTimer();
-      if (this.#isPartial && !this.#isReading) this.start();
+      if (this.#partOf !== undefined && !this.#isReading) this.start();
     });
   }
 }

@@ -15,6 +15,7 @@ export interface Until {
 /**
  * The state that an actor had, folded from its first event on.
  *
+ * @param bytesMax Of the payloads that are read at once.
  * @returns Undefined when it had no event by then, or never reached the version.
  * @throws {Error} When an event cannot be read by the present code.
  */
@@ -23,22 +24,22 @@ export async function readPast(
   actor: AnyActor,
   name: string,
   until: Until,
+  bytesMax: number,
 ): Promise<{ state: unknown; version: number } | undefined> {
   const { version: versionMax = Infinity, at: atMax = Infinity } = until;
   let state: unknown = actor.initialState();
   let version = 0;
   const isWanted = (event: RecordedEvent) => event.version <= versionMax && event.at <= atMax;
   while (version < versionMax) {
-    const events = await readStream(shard.store.database, shard.number, {
-      actor: name,
-      after: version,
+    const { items: events, hasMore } = await readStream(shard.store.database, shard.number, {
+      ...{ actor: name, after: version, bytesMax },
       limit: Math.min(EVENTS_PER_READ, versionMax - version),
     });
     for (const event of events.filter(isWanted)) {
       state = evolve(actor, state, event);
       version = event.version;
     }
-    if (events.length < EVENTS_PER_READ || !events.every(isWanted)) break;
+    if (!hasMore || !events.every(isWanted)) break;
   }
   const isReached = version > 0 && (until.version === undefined || version === until.version);
   return isReached ? { state, version } : undefined;

@@ -2,8 +2,10 @@ import type { RecordedEvent } from "../core/event.ts";
 import { Journal } from "../core/journal.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { MessageRecord } from "../core/message.ts";
-import { eventsOf, selectStreams, type WantedStream } from "../store/events.ts";
+import type { Row } from "../store/database.ts";
+import { eventsOf, streamsOf, type WantedStream } from "../store/events.ts";
 import { messagesOf, selectMessages } from "../store/messages.ts";
+import { type Page, readMostlyShortPage, selectShort, shortPage } from "../store/page.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { selectSnapshots, snapshotOf } from "../store/snapshots.ts";
 import type { Activation } from "./activation.ts";
@@ -13,7 +15,7 @@ import type { Entry } from "./mailbox.ts";
 /** Actors and ids looked up in one query. */
 const LOOKUPS_PER_QUERY = 1_000;
 /** Events read in one query. */
-const EVENTS_PER_QUERY = 10_000;
+const EVENTS_PER_QUERY = 2_000;
 
 /** Who is told what was found, or that the store could not be read. */
 export interface LoaderOwner {
@@ -32,7 +34,12 @@ export class Loader {
   #running = false;
   #stopped = false;
 
-  constructor(private readonly store: ShardStore, private readonly owner: LoaderOwner) {}
+  /** @param bytesMax Of the payloads of one query. */
+  constructor(
+    private readonly store: ShardStore,
+    private readonly bytesMax: number,
+    private readonly owner: LoaderOwner,
+  ) {}
 
   load(activation: Activation): void {
     activation.phase = "loading";
@@ -71,10 +78,13 @@ export class Loader {
   }
 
   async #query(activations: readonly Activation[], entries: readonly Entry[]): Promise<void> {
+    const { database, hasArchive, shard } = this.store;
+    const bound = { limit: EVENTS_PER_QUERY, bytesMax: this.bytesMax };
     let wanted: WantedStream[] = activations.map(({ name, actor }) => [name, 0, actor?.fingerprint ?? ""]);
-    const [snapshots = [], streams = [], messages = []] = await this.store.database.batch([
+    let source = streamsOf(wanted, hasArchive);
+    const [snapshots = [], streams = [], messages = []] = await database.batch([
       selectSnapshots(wanted),
-      selectStreams(wanted, EVENTS_PER_QUERY, this.store.hasArchive),
+      selectShort(source, bound),
       selectMessages(entries.map(({ message }) => [message.id, message.actor])),
     ], "read");
     if (this.#stopped) return;
@@ -87,28 +97,35 @@ export class Loader {
       activation.state = activation.actor?.saga ? Journal.revived(deepFreeze(state)) : deepFreeze(state);
       activation.version = activation.snapshotVersion = version;
     }
-    let rows = streams;
-    while (true) {
-      for (const event of eventsOf(this.store.shard, rows)) {
-        const activation = byName.get(event.actor);
-        if (activation) advance(activation, event);
-      }
-      if (rows.length < EVENTS_PER_QUERY) break;
+    // Where an event is too long for that, none is taken yet.
+    let page = shortPage(source, streams, bound);
+    while (page === undefined || page.hasMore) {
+      const last = this.#advance(byName, page);
       // The last actor may have more, and those after it have not been read at all.
-      const last = String(rows.at(-1)?.[1]);
+      if (last !== undefined) wanted = wanted.slice(wanted.findIndex(([name]) => name === last));
       // After what has been reached, not after the snapshot, which may have been deleted meanwhile.
-      wanted = wanted.slice(wanted.findIndex(([name]) => name === last))
-        .map(([name, , fingerprint]) => [name, byName.get(name)?.version ?? 0, fingerprint]);
-      const more = selectStreams(wanted, EVENTS_PER_QUERY, this.store.hasArchive);
-      [rows = []] = await this.store.database.batch([more], "read");
+      wanted = wanted.map(([name, , fingerprint]) => [name, byName.get(name)?.version ?? 0, fingerprint]);
+      source = streamsOf(wanted, hasArchive);
+      page = await readMostlyShortPage(database, source, bound);
       if (this.#stopped) return;
     }
+    this.#advance(byName, page);
 
     const earlier = new Map(
-      messagesOf(this.store.shard, messages).map((record) => [entryKey(record), record]),
+      messagesOf(shard, messages).map((record) => [entryKey(record), record]),
     );
     for (const entry of entries) this.owner.found(entry, earlier.get(entryKey(entry.message)));
     for (const activation of activations) this.owner.loaded(activation);
+  }
+
+  /** Applies a page of events. @returns The actor of the last one. */
+  #advance(byName: ReadonlyMap<string, Activation>, page: Page<Row> | undefined): string | undefined {
+    const events = eventsOf(this.store.shard, page?.items ?? []);
+    for (const event of events) {
+      const activation = byName.get(event.actor);
+      if (activation) advance(activation, event);
+    }
+    return events.at(-1)?.actor;
   }
 }
 

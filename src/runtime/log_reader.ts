@@ -19,23 +19,33 @@ export interface LogPage {
 export interface LogQuery {
   readonly after: Positions;
   readonly limit: number;
+  /** Of payloads; `pageBytesMax` if that is less, or not given. */
+  readonly bytesMax?: number;
   /** Only events of this type. */
   readonly type?: string | undefined;
+}
+
+/** What a page may cost beside its items. */
+export interface LogPageBounds {
+  /** Positions of each shard looked through, so that a rare type does not cost the whole log. */
+  readonly scanMax: number;
+  /** Of payloads, over all shards; each gives one event at least. */
+  readonly bytesMax: number;
 }
 
 /**
  * One page of the log across shards. Events of a shard are in its order; shards are merged by time, which
  * promises nothing about events of different shards.
- *
- * @param scanMax Positions of each shard looked through, so that a rare type does not cost the whole log.
  */
 export async function readLogPage(
   shards: readonly Shard[],
   query: LogQuery,
-  scanMax: number,
+  { scanMax, bytesMax }: LogPageBounds,
 ): Promise<LogPage> {
   const reached = new Map<number, number>();
   const ends = new Map<number, number>();
+  /** Lists that go on behind what was read of them. */
+  const cut = new Set<number>();
   let hasMore = false;
   const lists = await Promise.all(shards.map(async (shard) => {
     const after = query.after.get(shard.number) ?? 0;
@@ -46,17 +56,14 @@ export async function readLogPage(
       return [];
     }
     const { limit, type } = query;
-    const events = await readLog(shard.store.database, shard.number, {
-      after,
-      upTo,
-      limit,
+    const part = await readLog(shard.store.database, shard.number, {
+      ...{ after, upTo, limit, bytesMax: Math.floor(bytesMax / shards.length) },
       types: type === undefined ? undefined : [type],
     });
-    // A full page may have left some out; otherwise everything up to the end was looked through.
-    const end = events.length === limit ? events.at(-1)?.position ?? upTo : upTo;
-    ends.set(shard.number, end);
-    if (end < shard.durablePosition) hasMore = true;
-    return events;
+    ends.set(shard.number, part.end);
+    if (part.end < shard.durablePosition) hasMore = true;
+    if (part.hasMore) cut.add(shard.number);
+    return part.events;
   }));
 
   const events: LoggedEvent[] = [];
@@ -68,6 +75,8 @@ export async function readLogPage(
     heads[from] = (heads[from] ?? 0) + 1;
     reached.set(event.shard, event.position);
     events.push({ ...event, token: formatToken(reached) });
+    // What comes next of this shard may be older than what is there of others.
+    if (cut.has(event.shard) && heads[from] === lists[from]?.length) break;
   }
   for (const [index, shard] of shards.entries()) {
     const isAllTaken = heads[index] === lists[index]?.length;

@@ -29,7 +29,7 @@ export async function readMessage(
   const found = new Map<string, MessageRecord>();
   await Promise.all(shards.map(async (shard) => {
     // Memory last: it may have gone on while the disk was read.
-    for (const record of await readMessagesById(shard.store.database, shard.number, id)) {
+    for (const record of await readMessagesById(shard.store.database, shard.number, id, actor)) {
       found.set(entryKey(record), record);
     }
     for (const record of shard.pendingById(id)) found.set(entryKey(record), record);
@@ -54,7 +54,7 @@ export async function readMessage(
   return record;
 }
 
-function fromEvent(event: RecordedEvent): MessageRecord {
+function fromEvent(event: Omit<RecordedEvent, "payload">): MessageRecord {
   return {
     id: event.messageId,
     actor: event.actor,

@@ -72,9 +72,10 @@ export class Recorder {
   store(entry: Entry): void {
     const { open } = this.owner.committer;
     this.#number(entry);
+    // Also where only its attempts change: its row is written as a whole.
+    if (!open.entries.has(entry)) open.bytes += ENTRY_CHARS + entry.inputJson.length;
     if (!entry.stored) {
       open.turns++;
-      open.bytes += ENTRY_CHARS + entry.inputJson.length;
       open.releases.push({
         durable: () => {
           entry.stored = true;
@@ -141,6 +142,8 @@ export class Recorder {
     if (entry.durable || entry.named) {
       this.#number(entry);
       committer.open.entries.add(entry);
+      // A turn's reply is counted with its events.
+      if (outcome.status === "rejected") this.#count(entry, outcome.details);
     }
     const { open } = committer;
     open.turns++;
@@ -217,6 +220,7 @@ export class Recorder {
   /** An activity is done. */
   settleWork(entry: Entry, output: unknown): void {
     this.owner.left();
+    this.#count(entry, output);
     this.conclude(entry, { status: "done", reply: output, version: 0, position: this.position });
   }
 
@@ -243,6 +247,12 @@ export class Recorder {
     this.owner.world.observer?.ended?.(entry.message, this.owner.shard, "retrying", error);
     entry.nextAttemptAt = this.now() + delayMs;
     this.store(entry);
+  }
+
+  /** Counts a message's row, as it is written with what has come of it. */
+  #count(entry: Entry, result: unknown): void {
+    const json: string | undefined = JSON.stringify(result);
+    this.owner.committer.open.bytes += entry.inputJson.length + (json?.length ?? 0);
   }
 
   #number(entry: Entry): void {

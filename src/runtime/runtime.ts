@@ -11,7 +11,7 @@ import { Signal } from "../core/signal.ts";
 import { shardOf } from "../core/shard_of.ts";
 import { formatToken, parseToken, type Positions } from "../core/token.ts";
 import { DatabaseError } from "../store/database.ts";
-import { readStream } from "../store/events.ts";
+import { readStream, type StreamQuery } from "../store/events.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import type { Accepted, Answer, Answered } from "./caller.ts";
 import { type LogPage, type LogQuery, readLogPage } from "./log_reader.ts";
@@ -70,7 +70,7 @@ export class Runtime {
   private constructor(shards: readonly Shard[], world: World) {
     this.shards = shards;
     this.registry = world.registry;
-    this.deadLetters = new DeadLetters(shards, world.registry);
+    this.deadLetters = new DeadLetters(shards, world.registry, world.limits.pageBytesMax);
     this.schedules = new Schedules(this);
     this.sagas = new Sagas(this);
     this.clock = world.clock;
@@ -210,20 +210,32 @@ export class Runtime {
     const actor = this.registry.actor(type, key);
     const name = `${type}/${key}`;
     try {
-      return await readPast(this.shardOf(name), actor, name, until);
+      return await readPast(this.shardOf(name), actor, name, until, this.limits.pageBytesMax);
     } catch (cause) {
       if (cause instanceof DatabaseError) throw cause;
       throw new FolioError("handler-failed", errorMessage(cause), { actor: name }, { cause });
     }
   }
 
-  /** Events of one actor after a version, oldest first. */
-  async stream(type: string, key: string, page: { after: number; limit: number }): Promise<RecordedEvent[]> {
+  /**
+   * Events of one actor after a version, oldest first: up to `limit`, and as many as `pageBytesMax` has room
+   * for. `hasMore` says whether there are more behind them, or before them where the newest are asked for.
+   */
+  async stream(
+    type: string,
+    key: string,
+    page: Omit<StreamQuery, "actor" | "bytesMax"> & { bytesMax?: number },
+  ): Promise<{ events: RecordedEvent[]; hasMore: boolean }> {
     this.registry.actor(type, key);
     const actor = `${type}/${key}`;
     const shard = this.shardOf(actor);
-    const events = await readStream(shard.store.database, shard.number, { actor, ...page });
-    return events.map((event) => this.registry.present(event));
+    const query = { actor, ...page, bytesMax: this.#pageBytes(page) };
+    const { items, hasMore } = await readStream(shard.store.database, shard.number, query);
+    return { events: items.map((event) => this.registry.present(event)), hasMore };
+  }
+
+  #pageBytes({ bytesMax = Infinity }: { bytesMax?: number | undefined }): number {
+    return Math.min(bytesMax, this.limits.pageBytesMax);
   }
 
   /**
@@ -243,7 +255,8 @@ export class Runtime {
 
   /** One page of the log across actors. */
   async readLog(query: LogQuery): Promise<LogPage> {
-    const page = await readLogPage(this.shards, query, this.limits.pageScanMax);
+    const bounds = { scanMax: this.limits.pageScanMax, bytesMax: this.#pageBytes(query) };
+    const page = await readLogPage(this.shards, query, bounds);
     return { ...page, events: page.events.map((event) => this.registry.present(event)) };
   }
 
@@ -264,7 +277,8 @@ export class Runtime {
 
   trace(correlationId: string): Promise<Trace> {
     const sources = this.shards.map(({ number, store: { database } }) => ({ number, database }));
-    return readTrace(sources, correlationId, this.limits.traceNodesMax);
+    const { traceNodesMax: nodesMax, pageBytesMax: bytesMax } = this.limits;
+    return readTrace(sources, correlationId, { nodesMax, bytesMax });
   }
 
   parseToken(text: string): Positions {

@@ -93,7 +93,10 @@ export class Timers {
     const changed = this.#changed = new Set();
     try {
       await this.owner.committer.flushed();
-      const timers = await readTimers(this.owner.store.database, page);
+      const { items: timers, hasMore } = await readTimers(this.owner.store.database, {
+        ...page,
+        bytesMax: this.owner.world.limits.pageBytesMax,
+      });
       if (this.#isStopped) return { items: [], reached: undefined };
       const items = timers.filter((timer) => {
         const key = timerKey(timer);
@@ -102,7 +105,7 @@ export class Timers {
         this.#held.set(key, timer);
         return true;
       });
-      const last = timers.length === page.limit ? timers.at(-1) : undefined;
+      const last = hasMore ? timers.at(-1) : undefined;
       return { items, reached: last && { at: last.dueAt, order: last.id } };
     } finally {
       this.#changed = undefined;

@@ -1,10 +1,10 @@
 import type { RecordedEvent } from "../core/event.ts";
 import { activityNameOf } from "../core/activity.ts";
-import type { Failure, MessageRecord, MessageStatus } from "../core/message.ts";
+import type { Failure, MessageStatus } from "../core/message.ts";
 import type { Database } from "../store/database.ts";
 import { readEventsOfCorrelation } from "../store/events.ts";
-import { readMessagesOfCorrelation } from "../store/messages.ts";
-import { readTimersOf } from "../store/timers.ts";
+import { type MessageSummary, readMessagesOfCorrelation } from "../store/messages.ts";
+import { readTimerSummaries } from "../store/timers.ts";
 
 /** A shard that is read. */
 export interface TraceSource {
@@ -37,7 +37,7 @@ export interface Trace {
   readonly correlationId: string;
   /** What came from outside; several where one correlation id was used for several requests. */
   readonly roots: TraceNode[];
-  /** Whether there was more than `nodesMax`. */
+  /** Whether there was more than is shown. */
   readonly isTruncated: boolean;
 }
 
@@ -45,16 +45,21 @@ type Found = TraceNode & { readonly causationId: string | null };
 
 /** Actors of a tree whose timers are looked at. */
 const TIMER_ACTORS_MAX = 100;
-/** Timers of one of them. */
-const TIMERS_PER_ACTOR = 1_000;
+
+/** How much of a tree is shown. */
+export interface TraceBounds {
+  readonly nodesMax: number;
+  /** Of payloads of events. */
+  readonly bytesMax: number;
+}
 
 /** The tree of all messages, events and pending timers that share a correlation id. */
 export async function readTrace(
   shards: readonly TraceSource[],
   correlationId: string,
-  nodesMax: number,
+  { nodesMax, bytesMax }: TraceBounds,
 ): Promise<Trace> {
-  const query = { correlationId, limit: nodesMax + 1 };
+  const query = { correlationId, limit: nodesMax + 1, bytesMax: Math.floor(bytesMax / shards.length) };
   const found = await Promise.all(shards.map(async ({ database, number }) => ({
     messages: await readMessagesOfCorrelation(database, number, query),
     events: await readEventsOfCorrelation(database, number, query),
@@ -64,7 +69,7 @@ export async function readTrace(
   for (const message of found.flatMap(({ messages }) => messages)) {
     nodes.set(keyOf(message.id, message.actor), nodeOf(message));
   }
-  for (const event of found.flatMap(({ events }) => events)) {
+  for (const event of found.flatMap(({ events }) => events.items)) {
     const key = keyOf(event.messageId, event.actor);
     let node = nodes.get(key);
     if (!node) {
@@ -88,12 +93,12 @@ export async function readTrace(
     }
     node.events.push(event);
   }
-  for (const timer of await pendingTimers(shards, correlationId, [...nodes.values()])) {
+  for (const timer of await pendingTimers(shards, correlationId, [...nodes.values()], nodesMax + 1)) {
     nodes.set(keyOf(timer.messageId, timer.actor), timer);
   }
 
   const taken = [...nodes.values()].sort(byTime).slice(0, nodesMax);
-  const isCut = found.some(({ messages, events }) => messages.length > nodesMax || events.length > nodesMax);
+  const isCut = found.some(({ messages, events }) => messages.length > nodesMax || events.hasMore);
   const byId = new Map(taken.map((node) => [node.messageId, node]));
   const roots: TraceNode[] = [];
   for (const { causationId, ...node } of taken) {
@@ -105,11 +110,13 @@ export async function readTrace(
 }
 
 /** Attempts at a message, that which succeeded or runs included. Those at activities count from their beginning. */
-export function attemptsOf({ actor, attempts, outcome }: MessageRecord): number {
-  return attempts + (outcome && activityNameOf(actor) === undefined ? 1 : 0);
+export function attemptsOf(
+  { actor, attempts, hasOutcome }: Pick<MessageSummary, "actor" | "attempts" | "hasOutcome">,
+): number {
+  return attempts + (hasOutcome && activityNameOf(actor) === undefined ? 1 : 0);
 }
 
-function nodeOf(message: MessageRecord): Found {
+function nodeOf(message: MessageSummary): Found {
   return {
     kind: activityNameOf(message.actor) === undefined ? "message" : "activity",
     messageId: message.id,
@@ -133,13 +140,12 @@ async function pendingTimers(
   shards: readonly TraceSource[],
   correlationId: string,
   nodes: readonly TraceNode[],
+  limit: number,
 ): Promise<Found[]> {
   const actors = [...new Set(nodes.map(({ actor }) => actor))].slice(0, TIMER_ACTORS_MAX);
-  const timers = await Promise.all(
-    shards.flatMap(({ database }) => actors.map((actor) => readTimersOf(database, actor, TIMERS_PER_ACTOR))),
-  );
-  const ours = timers.flat().filter((timer) => timer.correlationId === correlationId);
-  return ours.map(({ id, dueAt, request, causationId }) => ({
+  const query = { actors, correlationId, limit };
+  const timers = await Promise.all(shards.map(({ database }) => readTimerSummaries(database, query)));
+  return timers.flat().map(({ id, dueAt, request, causationId }) => ({
     kind: "timer",
     messageId: id,
     actor: `${request.type}/${request.key}`,

@@ -1,6 +1,12 @@
-import type { MessageRecord, MessageStatus } from "../core/message.ts";
+import type { MessageStatus } from "../core/message.ts";
 import type { Database } from "./database.ts";
-import { deadArguments, type DeadLetterFilter, readMessagesWhere, whereDead } from "./messages.ts";
+import {
+  deadArguments,
+  type DeadLetterFilter,
+  type MessageSummary,
+  readSummariesWhere,
+  whereDead,
+} from "./messages.ts";
 
 /** What people look for who do not know its name yet. None of it is on the way of a command. */
 
@@ -47,23 +53,21 @@ export function readNewestMessages(
   database: Database,
   shard: number,
   { statuses, hasFailed, type, actor, limit }: MessageFilter,
-): Promise<MessageRecord[]> {
+): Promise<MessageSummary[]> {
   const isWaiting = statuses?.every((status) => status === "queued" || status === "retrying");
   // Of those that wait an index knows, however old they are.
   const within = isWaiting
     ? "status IN ('queued', 'retrying')"
     : `seq > (SELECT coalesce(max(seq), 0) FROM messages) - ${MESSAGES_SCAN_MAX}`;
-  return readMessagesWhere(
-    database,
-    shard,
-    `${within}
+  return readSummariesWhere(database, shard, {
+    where: `${within}
       AND (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
       AND (?2 IS NULL OR substr(actor, 1, length(?2) + 1) = ?2 || '/')
       AND (?3 IS NULL OR actor = ?3)
       AND (?4 = 0 OR failures <> '[]')
       ORDER BY seq DESC LIMIT ?5`,
-    [statuses ? JSON.stringify(statuses) : null, type ?? null, actor ?? null, hasFailed ? 1 : 0, limit],
-  );
+    args: [statuses ? JSON.stringify(statuses) : null, type ?? null, actor ?? null, hasFailed ? 1 : 0, limit],
+  });
 }
 
 /** Messages of one actor that wait, in the order of its mailbox. */
@@ -71,13 +75,11 @@ export function readWaiting(
   database: Database,
   shard: number,
   wanted: { actor: string; limit: number },
-): Promise<MessageRecord[]> {
-  return readMessagesWhere(
-    database,
-    shard,
-    `status IN ('queued', 'retrying') AND actor = ? ORDER BY deliver_at, seq LIMIT ?`,
-    [wanted.actor, wanted.limit],
-  );
+): Promise<MessageSummary[]> {
+  return readSummariesWhere(database, shard, {
+    where: `status IN ('queued', 'retrying') AND actor = ? ORDER BY deliver_at, seq LIMIT ?`,
+    args: [wanted.actor, wanted.limit],
+  });
 }
 
 /** Dead letters of one command of one actor type whose last error is the same. */

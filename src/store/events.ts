@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../core/event.ts";
 import type { Database, Row, Statement } from "./database.ts";
+import { mapPage, type Page, type PageBound, type PageSource, readMostlyShortPage } from "./page.ts";
 import { rowWriter } from "./row_writer.ts";
 
 /** The log: the only table that cannot be made again from others. */
@@ -48,8 +49,27 @@ export const insertEvents: (rows: readonly EventRow[]) => Statement[] = rowWrite
   10,
 );
 
-const columns =
-  "position, actor, version, type, schema_version, payload, at, message_id, correlation_id, causation_id";
+const columns = [
+  ...["position", "actor", "version", "type", "schema_version", "payload", "at"],
+  ...["message_id", "correlation_id", "causation_id"],
+];
+const long = ["payload"];
+
+/** Rows of the log for pages of them. @param wanted SQL of this program, with numbered parameters. */
+export function eventRows(
+  { where, order, keys = order, args }:
+    & { readonly where: string; readonly order: string; readonly keys?: string }
+    & Pick<PageSource, "args">,
+): PageSource {
+  return {
+    columns,
+    long,
+    keys,
+    order,
+    select: (columns) => `SELECT ${columns} FROM events WHERE ${where}`,
+    args,
+  };
+}
 
 function toEvent(shard: number, row: Row): RecordedEvent {
   const [position, actor, version, type, schemaVersion, payload, at, messageId, correlationId, causationId] =
@@ -69,17 +89,33 @@ function toEvent(shard: number, row: Row): RecordedEvent {
   };
 }
 
-/** Events of one actor after a version, oldest first. */
+/** Which events of an actor. */
+export interface StreamQuery extends PageBound {
+  readonly actor: string;
+  /** Versions behind this one, and up to that one where it is given. */
+  readonly after: number;
+  readonly upTo?: number | undefined;
+  /** Whether a page has the newest of these, and more are before them. */
+  readonly isNewest?: boolean | undefined;
+}
+
+/** Events of one actor, oldest first. */
 export async function readStream(
   database: Database,
   shard: number,
-  query: { actor: string; after: number; limit: number },
-): Promise<RecordedEvent[]> {
-  const rows = await database.execute({
-    sql: `SELECT ${columns} FROM events WHERE actor = ? AND version > ? ORDER BY version LIMIT ?`,
-    args: [query.actor, query.after, query.limit],
+  query: StreamQuery,
+): Promise<Page<RecordedEvent>> {
+  const { actor, after, upTo = Number.MAX_SAFE_INTEGER, isNewest = false } = query;
+  const source = eventRows({
+    where: "actor = ?1 AND version > ?2 AND version <= ?3",
+    ...{ keys: "version", order: isNewest ? "version DESC" : "version" },
+    args: [actor, after, upTo],
   });
-  return rows.map((row) => toEvent(shard, row));
+  const { items, hasMore } = mapPage(
+    await readMostlyShortPage(database, source, query),
+    (row) => toEvent(shard, row),
+  );
+  return { items: isNewest ? items.toReversed() : items, hasMore };
 }
 
 /** An actor to be loaded: its events after a version, or after its snapshot if that is later. */
@@ -90,42 +126,59 @@ export type WantedStream = [actor: string, afterVersion: number, fingerprint: st
  *
  * @param hasArchive Whether an archive is attached. SQLite would read all of the view `events` for this join.
  */
-export function selectStreams(wanted: readonly WantedStream[], limit: number, hasArchive = false): Statement {
-  const selectFrom = (table: string) =>
-    `SELECT ${columns}, wanted.key AS place FROM (SELECT key, value FROM json_each(?1)) AS wanted
+export function streamsOf(wanted: readonly WantedStream[], hasArchive = false): PageSource {
+  const selectFrom = (columns: string, table: string) =>
+    `SELECT ${columns} FROM (SELECT key AS place, value FROM json_each(?1)) AS wanted
       CROSS JOIN ${table} ON actor = wanted.value ->> 0 AND version > max(
         wanted.value ->> 1,
         coalesce((SELECT s.version FROM snapshots AS s
           WHERE s.actor = wanted.value ->> 0 AND s.fingerprint = wanted.value ->> 2), 0)
       )`;
-  const archived = hasArchive
-    ? ` UNION ALL ${selectFrom("archive.events")}
-        AND version <= (SELECT m.version FROM main.archived AS m WHERE m.actor = wanted.value ->> 0)`
-    : "";
   return {
-    sql: `${selectFrom("main.events")}${archived} ORDER BY place, version LIMIT ?2`,
-    args: [JSON.stringify(wanted), limit],
+    // With what they are ordered by: an order of two tables together goes by what is shown.
+    ...{ columns: [...columns, "place"], long, keys: "place, version", order: "place, version" },
+    select(columns) {
+      const archived = hasArchive
+        ? ` UNION ALL ${selectFrom(columns, "archive.events")}
+        AND version <= (SELECT m.version FROM main.archived AS m WHERE m.actor = wanted.value ->> 0)`
+        : "";
+      return `${selectFrom(columns, "main.events")}${archived}`;
+    },
+    args: [JSON.stringify(wanted)],
   };
 }
 
-/** Rows of `selectStreams` as events. */
+/** Rows of the log as events. */
 export function eventsOf(shard: number, rows: readonly Row[]): RecordedEvent[] {
   return rows.map((row) => toEvent(shard, row));
+}
+
+/** A part of a shard's log. */
+export interface LogPart {
+  readonly events: readonly RecordedEvent[];
+  /** The last position that was looked at: what comes next begins behind it. */
+  readonly end: number;
+  /** Whether its bound came before the position it was to go up to. */
+  readonly hasMore: boolean;
 }
 
 /** Events of the shard with `after` < position <= `upTo`, oldest first. */
 export async function readLog(
   database: Database,
   shard: number,
-  query: { after: number; upTo: number; limit: number; types?: readonly string[] | undefined },
-): Promise<RecordedEvent[]> {
-  const rows = await database.execute({
-    sql:
-      `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR type IN (SELECT value FROM json_each(?3)))
-      ORDER BY position LIMIT ?4`,
-    args: [query.after, query.upTo, query.types ? JSON.stringify(query.types) : null, query.limit],
+  query: PageBound & { after: number; upTo: number; types?: readonly string[] | undefined },
+): Promise<LogPart> {
+  const { after, upTo, types } = query;
+  if (after >= upTo) return { events: [], end: after, hasMore: false };
+  const source = eventRows({
+    where: `position > ?1 AND position <= ?2
+      AND (?3 IS NULL OR type IN (SELECT value FROM json_each(?3)))`,
+    order: "position",
+    args: [after, upTo, types ? JSON.stringify(types) : null],
   });
-  return rows.map((row) => toEvent(shard, row));
+  const { items, hasMore } = await readMostlyShortPage(database, source, query);
+  const events = items.map((row) => toEvent(shard, row));
+  return { events, end: hasMore ? events.at(-1)?.position ?? after : upTo, hasMore };
 }
 
 /** When the event of a position was recorded, in milliseconds since the Unix epoch. */
@@ -135,14 +188,15 @@ export async function readTime(database: Database, position: number): Promise<nu
   return Number(row[0]);
 }
 
-/** Events that one message emitted. */
+/** Events that one message emitted, without their payloads. */
 export async function readEventsOfMessage(
   database: Database,
   shard: number,
   id: string,
-): Promise<RecordedEvent[]> {
+): Promise<Omit<RecordedEvent, "payload">[]> {
+  const short = columns.map((column) => (long.includes(column) ? "'null'" : column)).join(", ");
   const rows = await database.execute({
-    sql: `SELECT ${columns} FROM events WHERE message_id = ? ORDER BY position LIMIT 1000`,
+    sql: `SELECT ${short} FROM events WHERE message_id = ? ORDER BY position LIMIT 1000`,
     args: [id],
   });
   return rows.map((row) => toEvent(shard, row));
@@ -152,13 +206,12 @@ export async function readEventsOfMessage(
 export async function readEventsOfCorrelation(
   database: Database,
   shard: number,
-  query: { correlationId: string; limit: number },
-): Promise<RecordedEvent[]> {
-  const rows = await database.execute({
-    sql: `SELECT ${columns} FROM events
-      WHERE correlation_id = ?1 OR (message_id = ?1 AND correlation_id IS NULL)
-      ORDER BY position LIMIT ?2`,
-    args: [query.correlationId, query.limit],
+  query: PageBound & { correlationId: string },
+): Promise<Page<RecordedEvent>> {
+  const source = eventRows({
+    where: "(correlation_id = ?1 OR (message_id = ?1 AND correlation_id IS NULL))",
+    order: "position",
+    args: [query.correlationId],
   });
-  return rows.map((row) => toEvent(shard, row));
+  return mapPage(await readMostlyShortPage(database, source, query), (row) => toEvent(shard, row));
 }

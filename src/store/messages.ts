@@ -1,5 +1,6 @@
 import type { Failure, MessageRecord, MessageStatus, Outcome, ReplyTo } from "../core/message.ts";
 import type { Database, Row, SqlValue, Statement } from "./database.ts";
+import { mapPage, type Page, type PageBound, type PageSource, readPage } from "./page.ts";
 import { rowWriter } from "./row_writer.ts";
 
 /**
@@ -64,9 +65,13 @@ export type MessageRow = [
   replyTo: string | null,
 ];
 
-const columns = `seq, id, actor, command, input, original_input, correlation_id, causation_id, traceparent,
-  expected_version, status, attempts, enqueued_at, deliver_at, next_attempt_at, handled_at, outcome, failures,
-  expires_at, reply_to`;
+const columnNames = [
+  ...["seq", "id", "actor", "command", "input", "original_input", "correlation_id", "causation_id"],
+  ...["traceparent", "expected_version", "status", "attempts", "enqueued_at", "deliver_at"],
+  ...["next_attempt_at", "handled_at", "outcome", "failures", "expires_at", "reply_to"],
+];
+const columns = columnNames.join(", ");
+const long = ["input", "original_input", "outcome", "failures", "reply_to"];
 
 /** @param inputJson The input as JSON text, where that has been made already. */
 export function messageRow(record: MessageRecord, inputJson = JSON.stringify(record.input)): MessageRow {
@@ -171,20 +176,62 @@ export function selectMessages(wanted: readonly (readonly [id: string, actor: st
   };
 }
 
-/** @param where What follows `WHERE`: of this program, never of its users. */
-export async function readMessagesWhere(
-  database: Database,
-  shard: number,
-  where: string,
-  args: SqlValue[],
-): Promise<MessageRecord[]> {
-  const rows = await database.execute({ sql: `SELECT ${columns} FROM messages WHERE ${where}`, args });
-  return messagesOf(shard, rows);
+/** Which messages, by SQL of this program, never of its users, with numbered parameters; and their order. */
+interface WantedMessages {
+  readonly where: string;
+  readonly args: readonly SqlValue[];
+  /** Columns that tell them apart, and the order by these. */
+  readonly keys?: string;
+  readonly order?: string;
 }
 
-/** All messages with an id: one for each actor that was sent it. */
-export function readMessagesById(database: Database, shard: number, id: string): Promise<MessageRecord[]> {
-  return readMessagesWhere(database, shard, "id = ? LIMIT 100", [id]);
+function pageSourceOf({ where, args, keys = "seq", order = keys }: WantedMessages): PageSource {
+  const select = (columns: string) => `SELECT ${columns} FROM messages WHERE ${where}`;
+  return { columns: columnNames, long, keys, order, select, args };
+}
+
+async function readMessagePage(
+  database: Database,
+  shard: number,
+  wanted: WantedMessages,
+  bound: PageBound,
+): Promise<Page<MessageRecord>> {
+  return mapPage(await readPage(database, pageSourceOf(wanted), bound), (row) => toRecord(shard, row));
+}
+
+/** A message without what may be long of it: input, reply, details. */
+export type MessageSummary = Omit<MessageRecord, "input" | "originalInput" | "outcome" | "replyTo"> & {
+  /** Whether it was done or rejected. */
+  readonly hasOutcome: boolean;
+};
+
+/** Messages of which nothing long is read. @param wanted Its `where` goes on with `ORDER BY` and `LIMIT`. */
+export async function readSummariesWhere(
+  database: Database,
+  shard: number,
+  { where, args }: Pick<WantedMessages, "where" | "args">,
+): Promise<MessageSummary[]> {
+  const short: Readonly<Record<string, string>> = {
+    ...{ input: "'null'", original_input: "NULL", reply_to: "NULL" },
+    outcome: "CASE WHEN outcome IS NOT NULL THEN 'true' END",
+  };
+  const shown = columnNames.map((column) => short[column] ?? column).join(", ");
+  const rows = await database.execute({ sql: `SELECT ${shown} FROM messages WHERE ${where}`, args });
+  return messagesOf(shard, rows).map(({ input: _, originalInput: _o, replyTo: _r, outcome, ...rest }) => ({
+    ...rest,
+    hasOutcome: outcome !== null,
+  }));
+}
+
+/** All messages with an id: one for each actor that was sent it, or that of one actor. */
+export function readMessagesById(
+  database: Database,
+  shard: number,
+  id: string,
+  actor?: string,
+): Promise<MessageRecord[]> {
+  const where = "id = ?1 AND (?2 IS NULL OR actor = ?2) LIMIT 100";
+  return readMessagesWhere(database, shard, { where, args: [id, actor ?? null] });
 }
 
 /** Messages with one correlation id, in order of admission. */
@@ -192,26 +239,34 @@ export function readMessagesOfCorrelation(
   database: Database,
   shard: number,
   wanted: { correlationId: string; limit: number },
+): Promise<MessageSummary[]> {
+  return readSummariesWhere(database, shard, {
+    where: "correlation_id = ? ORDER BY seq LIMIT ?",
+    args: [wanted.correlationId, wanted.limit],
+  });
+}
+
+/** Messages of which all is read, however much that is. @param where What follows `WHERE`. */
+export async function readMessagesWhere(
+  database: Database,
+  shard: number,
+  { where, args }: Pick<WantedMessages, "where" | "args">,
 ): Promise<MessageRecord[]> {
-  return readMessagesWhere(database, shard, "correlation_id = ? ORDER BY seq LIMIT ?", [
-    wanted.correlationId,
-    wanted.limit,
-  ]);
+  const rows = await database.execute({ sql: `SELECT ${columns} FROM messages WHERE ${where}`, args });
+  return messagesOf(shard, rows);
 }
 
 /** Messages that are due and not yet handled, in mailbox order, after a place in that order. */
 export function readPending(
   database: Database,
   shard: number,
-  page: { after: { deliverAt: number; seq: number }; deliverBefore: number; limit: number },
-): Promise<MessageRecord[]> {
-  return readMessagesWhere(
-    database,
-    shard,
-    `status IN ('queued', 'retrying') AND (deliver_at, seq) > (?, ?) AND deliver_at <= ?
-      ORDER BY deliver_at, seq LIMIT ?`,
-    [page.after.deliverAt, page.after.seq, page.deliverBefore, page.limit],
-  );
+  page: PageBound & { after: { deliverAt: number; seq: number }; deliverBefore: number },
+): Promise<Page<MessageRecord>> {
+  return readMessagePage(database, shard, {
+    where: `status IN ('queued', 'retrying') AND (deliver_at, seq) > (?1, ?2) AND deliver_at <= ?3`,
+    keys: "deliver_at, seq",
+    args: [page.after.deliverAt, page.after.seq, page.deliverBefore],
+  }, page);
 }
 
 /** When the first message after a time is to be delivered. */
@@ -228,14 +283,12 @@ export function readDelayed(
   database: Database,
   shard: number,
   page: { after: number; actor?: string | undefined; limit: number },
-): Promise<MessageRecord[]> {
-  return readMessagesWhere(
-    database,
-    shard,
-    `status IN ('queued', 'retrying') AND deliver_at > ?1 AND (?2 IS NULL OR actor = ?2)
+): Promise<MessageSummary[]> {
+  return readSummariesWhere(database, shard, {
+    where: `status IN ('queued', 'retrying') AND deliver_at > ?1 AND (?2 IS NULL OR actor = ?2)
       ORDER BY deliver_at, seq LIMIT ?3`,
-    [page.after, page.actor ?? null, page.limit],
-  );
+    args: [page.after, page.actor ?? null, page.limit],
+  });
 }
 
 /** Which dead letters: all, or those of an actor type, an actor, a command. */
@@ -262,11 +315,10 @@ export function deadArguments({ type, actor, command, error }: DeadLetterFilter)
 export function readDeadLetters(
   database: Database,
   shard: number,
-  page: DeadLetterFilter & { after: number; limit: number },
-): Promise<MessageRecord[]> {
-  return readMessagesWhere(database, shard, `${whereDead} ORDER BY seq LIMIT ?6`, [
-    ...[page.after, ...deadArguments(page), page.limit],
-  ]);
+  page: DeadLetterFilter & PageBound & { after: number },
+): Promise<Page<MessageRecord>> {
+  const args = [page.after, ...deadArguments(page)];
+  return readMessagePage(database, shard, { where: whereDead, args }, page);
 }
 
 /** How many dead letters there are of one command of one actor type. */

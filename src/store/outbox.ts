@@ -1,5 +1,6 @@
 import type { Message } from "../core/message.ts";
 import type { Database, Statement } from "./database.ts";
+import { mapPage, type Page, type PageBound, type PageSource, readPage } from "./page.ts";
 import { rowWriter } from "./row_writer.ts";
 
 /** Messages on their way to other shards, until those have them on disk. */
@@ -27,13 +28,14 @@ export function deleteOutbox(seqs: readonly number[]): Statement {
 /** What waits for one other shard, in the order sent. */
 export async function readOutbox(
   database: Database,
-  page: { shard: number; after: number; limit: number },
-): Promise<{ seq: number; message: Message }[]> {
-  const rows = await database.execute({
-    sql: `SELECT seq, shard, message FROM outbox WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
-    args: [page.shard, page.after, page.limit],
-  });
-  return rows.map((row) => {
+  page: PageBound & { shard: number; after: number },
+): Promise<Page<{ seq: number; message: Message }>> {
+  const source: PageSource = {
+    ...{ columns: ["seq", "shard", "message"], long: ["message"], keys: "seq", order: "seq" },
+    select: (columns) => `SELECT ${columns} FROM outbox WHERE shard = ?1 AND seq > ?2`,
+    args: [page.shard, page.after],
+  };
+  return mapPage(await readPage(database, source, page), (row) => {
     const [seq, , message] = row as OutboxRow;
     return { seq, message: JSON.parse(message) };
   });

@@ -1,5 +1,6 @@
 import type { CommandRequest } from "../core/command.ts";
 import type { Database, Statement } from "./database.ts";
+import { mapPage, type Page, type PageBound, type PageSource, readPage } from "./page.ts";
 import { rowWriter } from "./row_writer.ts";
 
 /** Messages to be sent later, one a name and actor, until they are sent or cancelled. */
@@ -57,18 +58,21 @@ export function deleteTimers(keys: readonly TimerKey[]): Statement {
   };
 }
 
-const columns = "actor, name, id, due_at, message";
+const columns = ["actor", "name", "id", "due_at", "message"];
 
 /** Timers after a place in the order of due times, and due by a time, soonest first. */
-export function readTimers(
+export async function readTimers(
   database: Database,
-  page: { after: { at: number; order: string | number }; upTo: number; limit: number },
-): Promise<Timer[]> {
-  const { after, upTo, limit } = page;
-  return query(database, {
-    sql: `SELECT ${columns} FROM timers WHERE (due_at, id) > (?, ?) AND due_at <= ?
-      ORDER BY due_at, id LIMIT ?`,
-    args: [after.at, String(after.order), upTo, limit],
+  page: PageBound & { after: { at: number; order: string | number }; upTo: number },
+): Promise<Page<Timer>> {
+  const source: PageSource = {
+    ...{ columns, long: ["message"], keys: "due_at, id", order: "due_at, id" },
+    select: (columns) => `SELECT ${columns} FROM timers WHERE (due_at, id) > (?1, ?2) AND due_at <= ?3`,
+    args: [page.after.at, String(page.after.order), page.upTo],
+  };
+  return mapPage(await readPage(database, source, page), (row) => {
+    const [actor, name, id, dueAt, message] = row as TimerRow;
+    return { actor, name, id, dueAt, ...JSON.parse(message) };
   });
 }
 
@@ -81,18 +85,32 @@ export async function nextTimerAt(database: Database, after: number): Promise<nu
   return typeof row?.[0] === "number" ? row[0] : undefined;
 }
 
-/** Timers of one actor, soonest first. */
-export function readTimersOf(database: Database, actor: string, limit: number): Promise<Timer[]> {
-  return query(database, {
-    sql: `SELECT ${columns} FROM timers WHERE actor = ? ORDER BY due_at, id LIMIT ?`,
-    args: [actor, limit],
-  });
-}
+/** A timer without the input that it sends, which may be long. */
+export type TimerSummary = Omit<Timer, "request" | "traceparent"> & {
+  readonly request: Omit<Timer["request"], "input">;
+};
 
-async function query(database: Database, statement: Statement): Promise<Timer[]> {
-  const rows = await database.execute(statement);
-  return rows.map((row) => {
-    const [actor, name, id, dueAt, message] = row as TimerRow;
-    return { actor, name, id, dueAt, ...JSON.parse(message) };
+/** Timers of all actors or of some, with one correlation id if it is given; soonest first. */
+export async function readTimerSummaries(
+  database: Database,
+  query: {
+    actors?: readonly string[] | undefined;
+    correlationId?: string | undefined;
+    limit: number;
+  },
+): Promise<TimerSummary[]> {
+  const { actors, correlationId = null, limit } = query;
+  const rows = await database.execute({
+    sql: `SELECT actor, name, id, due_at, message ->> '$.request.type', message ->> '$.request.key',
+        message ->> '$.request.command', message ->> '$.causationId', message ->> '$.correlationId'
+      FROM timers WHERE ${actors ? "actor IN (SELECT value FROM json_each(?1))" : "?1 IS NULL"}
+        AND (?2 IS NULL OR message ->> '$.correlationId' = ?2)
+      ORDER BY due_at, id LIMIT ?3`,
+    args: [actors ? JSON.stringify(actors) : null, correlationId, limit],
   });
+  return rows.map(([actor, name, id, dueAt, type, key, command, causationId, correlationId]) => ({
+    ...{ actor: String(actor), name: String(name), id: String(id), dueAt: Number(dueAt) },
+    request: { type: String(type), key: String(key), command: String(command) },
+    ...{ causationId: String(causationId), correlationId: String(correlationId) },
+  }));
 }

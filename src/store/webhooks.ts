@@ -88,12 +88,11 @@ export function readDeliveries(
   shard: number,
   page: { webhook: string; before: number; limit: number },
 ): Promise<MessageRecord[]> {
-  return readMessagesWhere(
-    database,
-    shard,
-    `${isDelivery} AND ${webhookOfMessage} = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
-    [page.webhook, page.before, page.limit],
-  );
+  // None of them is long: its input says which event, its outcome is cut, and its attempts are few.
+  return readMessagesWhere(database, shard, {
+    where: `${isDelivery} AND ${webhookOfMessage} = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    args: [page.webhook, page.before, page.limit],
+  });
 }
 
 /** Webhooks of which a shard has kept secrets or a checkpoint. */

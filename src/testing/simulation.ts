@@ -213,11 +213,11 @@ export class Simulation {
 
   /** All events, shard by shard, in their order. */
   async events(): Promise<RecordedEvent[]> {
-    const everything = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000_000 };
+    const everything = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000_000, bytesMax: Infinity };
     const lists = await Promise.all(
       this.#cluster.disks.shards.map((disk, shard) => readLog(lookAt(disk), shard, everything)),
     );
-    return lists.flat();
+    return lists.flatMap(({ events }) => events);
   }
 
   /** Rows of a shard's database, as they are on the disk. */

@@ -38,7 +38,7 @@ describe.skipIf(lacksChromium)("in a browser", () => {
   const refused = (status: number) =>
     expect(offences.splice(0)).toEqual([expect.stringContaining(String(status))]);
   const acts = async () =>
-    (await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 1_000 }))
+    (await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 1_000 })).events
       .map(({ payload }) => payload as { who: string; action: string; target: string; isDone: boolean });
   const isDone = async (action: string, target: string) =>
     expect(await acts()).toContainEqual({ who: "Ada", action, target, isDone: true });

@@ -181,7 +181,7 @@ test("what was done is in the log, with who did it", async () => {
     discard,
   );
   await visitor.served.clock.advance(1_000);
-  const events = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
+  const { events } = await visitor.served.runtime.stream("console-audit", "console", { after: 0, limit: 10 });
   expect(events.map(({ type, payload }) => [type, payload])).toEqual([
     ["Acted", { who: "Ada", action: "sign-in", target: "the console", isDone: true }],
     ["Acted", { who: "Ada", action: "discard", target: "message m-1 of worker/a", isDone: true }],

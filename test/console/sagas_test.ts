@@ -68,7 +68,7 @@ test("each step says when it began and how long it took, and so does what undid 
   await runtime.sagas.signal("follow-up", "f-1", "replied", { text: "yes" });
   await clock.advance(1_000);
   const { html } = await visitor.get("/console/sagas/follow-up/f-1");
-  const events = await runtime.stream("follow-up", "f-1", { after: 0, limit: 100 });
+  const { events } = await runtime.stream("follow-up", "f-1", { after: 0, limit: 100 });
   const begun = events.filter(({ type }) => type === "StepStarted");
   expect(begun.length).toBeGreaterThan(1);
   for (const { at } of begun) expect(html).toContain(`<time datetime="${new Date(at).toISOString()}"`);

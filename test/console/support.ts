@@ -128,6 +128,6 @@ export function textOf(html: string): string {
 
 /** What the audit has recorded, the oldest first. */
 export async function actsOf({ served: { runtime } }: Visitor): Promise<Act[]> {
-  const events = await runtime.stream("console-audit", "console", { after: 0, limit: 1_000 });
+  const { events } = await runtime.stream("console-audit", "console", { after: 0, limit: 1_000 });
   return events.map(({ payload }) => payload as Act);
 }

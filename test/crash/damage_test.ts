@@ -175,7 +175,7 @@ test("a clock that was set back while the process was down changes nothing that 
     version: 1,
   });
   expect(await second.ask(ledger.ref("a").add({ n: 2 }))).toMatchObject({ version: 2, reply: { sum: 3 } });
-  const events = await second.stream("ledger", "a", { after: 0, limit: 10 });
+  const { events } = await second.stream("ledger", "a", { after: 0, limit: 10 });
   expect(events.map(({ at }) => at)).toEqual([...events.map(({ at }) => at)].sort((a, b) => a - b));
   await second[Symbol.asyncDispose]();
   expect(await faultsIn(folder)).toEqual([]);

@@ -83,6 +83,25 @@ test("a body that stops half way is 408 after its time, and not before", async (
   expect((await server.post("/actors/counter/c/increment")).body.version).toBe(1);
 });
 
+test.each([[1_999, 200], [2_001, 408]])(
+  "where bodyReadMsMax is 2 s, a body whose end comes after %i ms is %i",
+  async (afterMs, status) => {
+    const server = await serve({ limits: { bodyReadMsMax: 2_000 } });
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"by":'));
+        server.clock.after(afterMs, () => {
+          controller.enqueue(new TextEncoder().encode("2}"));
+          controller.close();
+        });
+      },
+    });
+    const asked = server.post("/actors/counter/c/increment", body);
+    await server.clock.advance("3s");
+    expect((await asked).status).toBe(status);
+  },
+);
+
 test("a body that breaks off is 400", async () => {
   const server = await serve();
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error("connection reset")) });

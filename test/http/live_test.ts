@@ -91,6 +91,18 @@ test("a reader who has nothing to read is told so, time and again", async () => 
   }
 });
 
+test("a reader is told so after heartbeatMs, and not before", async () => {
+  const server = await serve({ limits: { heartbeatMs: 700 } });
+  const live = await server.live("/events");
+  await live.chunk(); // how soon to come back
+  let isThere = false;
+  const beat = live.chunk().finally(() => isThere = true);
+  await server.clock.advance(699);
+  expect(isThere).toBe(false);
+  await server.clock.advance(1);
+  expect(parseFrame((await beat ?? "").trim())).toEqual({ comment: "still here", id: "0.0" });
+});
+
 test.each([["last-event-id", "x"], ["last-event-id", "-1"], ["last-event-id", "1.5"], [
   "last-event-id",
   "9.1",

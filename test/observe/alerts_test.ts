@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
 import { defaultLimits } from "../../src/config.ts";
-import { alertNames } from "../../src/observe/alert_checks.ts";
+import { AlertChecks, alertNames } from "../../src/observe/alert_checks.ts";
 import { AlertWebhook } from "../../src/observe/alert_webhook.ts";
 import { Alerts } from "../../src/observe/alerts.ts";
-import { Lookout } from "../../src/observe/watched.ts";
+import { Lookout, type Sight } from "../../src/observe/watched.ts";
 import type { Alert } from "../../src/runtime/observation.ts";
 import { projection } from "../../src/mod.ts";
 import { VirtualClock } from "../../src/testing/virtual_clock.ts";
@@ -350,3 +350,22 @@ test("a webhook that never answers is given up, and that is logged", async () =>
   await clock.advance("10m");
   expect({ calls, logged }).toEqual({ calls: 5, logged: ["warn Webhook was not told of an alert"] });
 });
+
+test.each([[9, false], [10, true]])(
+  "where alertQueueDepthMin is 10, a queue that has grown to %i: %s that it fires",
+  (depth, fires) => {
+    const checks = new AlertChecks({ ...defaultLimits, alertQueueDepthMin: 10 });
+    const sightOf = (at: number, depth: number): Sight => ({
+      ...{ at, isDraining: false, shards: [], deadLetters: [], followers: [], activities: [], sagas: [] },
+      ...{ circuits: [], strays: [] },
+      queues: new Map([["account", { depth, oldestMs: 0 }]]),
+    });
+    const windowMs = defaultLimits.alertQueueWindowMs;
+    const found = [0, 0.25, 0.5, 0.75, 1].map((part, index) =>
+      checks.run(sightOf(part * windowMs, depth - 4 + index))
+    );
+    expect(found.flat().map(({ name, value, limit }) => ({ name, value, limit }))).toEqual(
+      fires ? [{ name: "queue-growing", value: depth, limit: 10 }] : [],
+    );
+  },
+);

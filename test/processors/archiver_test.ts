@@ -5,7 +5,8 @@ import { reactor } from "../../src/core/reactor.ts";
 import type { OpenRuntime } from "../../src/create_runtime.ts";
 import { Archiver } from "../../src/processors/archiver.ts";
 import { Registry } from "../../src/runtime/registry.ts";
-import { selectStreams } from "../../src/store/events.ts";
+import { streamsOf } from "../../src/store/events.ts";
+import { type PageSource, selectBounded, selectShort } from "../../src/store/page.ts";
 import { Findings } from "../../scripts/verify/findings.ts";
 import { verifyFolder } from "../../scripts/verify/folder.ts";
 import { jsonLines, runTask, withShard } from "../scripts/support.ts";
@@ -120,7 +121,7 @@ describe.each([1, 4])("with %i shards", (shards) => {
       const before = await readAll(runtime, keys);
       expect(await new Archiver(runtime).runOnce()).toBe(2);
       expect(await readAll(runtime, keys)).toEqual(before);
-      const stream = await runtime.stream("box", key, { after: 0, limit: 100 });
+      const { events: stream } = await runtime.stream("box", key, { after: 0, limit: 100 });
       expect(stream.map(({ version, type }) => [version, type])).toEqual([
         ...[[1, "Put"], [2, "Put"], [3, "Put"], [4, "Closed"], [5, "Put"], [6, "Closed"]],
       ]);
@@ -469,11 +470,18 @@ test("what turns read of a log with an archive is found by its indexes", async (
   const runtime = await new Hours().open(temporaryFolder());
   const database = runtime.shards[0]?.store.database;
   const columns = "position, actor, version, payload";
+  const bound = { limit: 10, bytesMax: 10_000 };
+  const statementsOf = (source: PageSource) =>
+    [selectShort, selectBounded].map((of) => of(source, bound).sql);
+  const sourceOf = (where: string, order: string): PageSource => ({
+    select: (columns) => `SELECT ${columns} FROM events WHERE ${where}`,
+    ...{ columns: columns.split(", "), long: ["payload"], keys: order, order, args: [1, 2] },
+  });
   for (
     const sql of [
-      selectStreams([["box/a", 0, ""]], 10, true).sql,
-      `SELECT ${columns} FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT 10`,
-      `SELECT ${columns} FROM events WHERE actor = ? AND version > ? ORDER BY version LIMIT 10`,
+      ...statementsOf(streamsOf([["box/a", 0, ""]], true)),
+      ...statementsOf(sourceOf("position > ?1 AND position <= ?2", "position")),
+      ...statementsOf(sourceOf("actor = ?1 AND version > ?2", "version")),
       `SELECT at FROM events WHERE position = ?`,
       `SELECT ${columns} FROM events WHERE message_id = ? ORDER BY position LIMIT 10`,
     ]

@@ -81,12 +81,11 @@ export class RemoteWorld {
 
   /** All events, shard by shard, from the server's own files. */
   async events(): Promise<RecordedEvent[]> {
-    const lists: RecordedEvent[][] = [];
+    const lists: (readonly RecordedEvent[])[] = [];
     for (let shard = 0; shard < this.shards; shard++) {
       const database = this.#file(this.shards > 1 ? String(shard) : "default");
-      lists.push(
-        await readLog(database, shard, { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000_000 }),
-      );
+      const everything = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000_000, bytesMax: Infinity };
+      lists.push((await readLog(database, shard, everything)).events);
       await database.close();
     }
     return lists.flat();

@@ -66,6 +66,24 @@ test("a commit follows another that is on its way once it has sixteen turns, and
   );
 });
 
+test("commitFollowsTurns says how many turns that are; with one fewer they wait", async () => {
+  const world = await World.start({ modules: [ledger], limits: { commitFollowsTurns: 3 } });
+  await Promise.all(Array.from({ length: 4 }, (_, n) => world.runtime.state("ledger", `actor-${n}`)));
+  const engine = at(world.engines, 0);
+  const release = engine.hang();
+  askMany(world, 0, 1);
+  await world.settle();
+  askMany(world, 1, 2);
+  await world.settle();
+  expect(engine.attempts).toBe(1);
+  askMany(world, 3, 1);
+  await world.settle();
+  expect(engine.attempts).toBe(2);
+  release();
+  await world.settle();
+  expect(engine.written.map(({ events }) => events.length)).toEqual([1, 3]);
+});
+
 // Would catch the rest of one commit's callers, who are told a moment later, being forgotten for the next one's.
 test("all callers of two large commits that are answered at once are told", async () => {
   const world = await World.start({ modules: [ledger] });

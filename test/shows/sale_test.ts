@@ -33,7 +33,7 @@ test("a crowd of thousands at once: as many are sold as there are, and everybody
   expect({ sold, soldOut, odd: [...odd] }).toEqual({ sold: ITEMS, soldOut: ORDERS - ITEMS, odd: [] });
   expect(refusals).toBeGreaterThan(0); // the mailbox was full
   expect(runtime.shards[0]?.depth).toBe(0);
-  const events = await runtime.stream("item", "phone", { after: 0, limit: 1_000 });
+  const { events } = await runtime.stream("item", "phone", { after: 0, limit: 1_000 });
   const orders = events.filter(({ type }) => type === "Sold").map(({ payload }) => JSON.stringify(payload));
   expect(new Set(orders).size).toBe(ITEMS);
   expect(orders).toHaveLength(ITEMS);

@@ -198,13 +198,14 @@ test("what a commit holds comes out of its tables as it went in", async () => {
       });
       await engine.append(0, commit);
       const expected: unknown = JSON.parse(JSON.stringify(json));
-      const [event] = await readStream(database, 0, { actor, after: 0, limit: 2 });
+      const bound = { limit: 2, bytesMax: 1_000_000 };
+      const { items: [event] } = await readStream(database, 0, { actor, after: 0, ...bound });
       expect(event).toMatchObject({ actor, position: MAX, version: MAX, at: MAX });
       expect(event?.payload).toEqual(expected);
       const [message] = await readMessagesById(database, 0, "m");
       expect(message).toMatchObject({ actor, seq: MAX, deliverAt: MAX, failures });
       expect(message?.input).toEqual(expected);
-      const [sent] = await readOutbox(database, { shard: 1, after: 0, limit: 2 });
+      const { items: [sent] } = await readOutbox(database, { shard: 1, after: 0, ...bound });
       expect(sent).toEqual({ seq: MAX, message: { actor, input: expected } });
       const [snapshot = []] = await database.execute(selectSnapshots([[actor, 0, key]]));
       expect(snapshotOf(snapshot)).toEqual({ actor, version: MAX, state: expected });

@@ -8,9 +8,10 @@ import {
   readEventsOfMessage,
   readLog,
   readStream,
-  selectStreams,
+  streamsOf,
   type WantedStream,
 } from "../../src/store/events.ts";
+import { readMostlyShortPage, readPage } from "../../src/store/page.ts";
 import { selectSnapshots, snapshotOf, type SnapshotRow } from "../../src/store/snapshots.ts";
 import { commitOf, eventRow, openStore } from "./databases.ts";
 
@@ -30,9 +31,9 @@ const log = ["a", "b", "a", "c", "a", "b"].map((name, n, names) =>
   })
 );
 
-describe("selectStreams", () => {
+describe("streamsOf", () => {
   const read = async (database: Database, wanted: WantedStream[], limit = 100) =>
-    eventsOf(0, await database.execute(selectStreams(wanted, limit)))
+    eventsOf(0, (await readMostlyShortPage(database, streamsOf(wanted), { limit, bytesMax: 10_000 })).items)
       .map(({ actor, version }) => `${actor.slice(-1)}${version}`);
 
   test("gives the events of each actor after a version, in the order the actors were asked for", async () => {
@@ -80,7 +81,8 @@ describe("selectStreams", () => {
     const actors = Array.from({ length: 25 }, (_, n) => `thing/${n}`);
     const database = await databaseWith(actors.map((actor, n) => eventRow(n + 1, { actor, version: 1 })));
     const wanted = actors.toReversed().map((actor): WantedStream => [actor, 0, "f"]);
-    const events = eventsOf(0, await database.execute(selectStreams(wanted, 100)));
+    const { items } = await readPage(database, streamsOf(wanted), { limit: 100, bytesMax: 10_000 });
+    const events = eventsOf(0, items);
     expect(events.map(({ actor }) => actor)).toEqual(actors.toReversed());
   });
 
@@ -99,9 +101,8 @@ describe("selectStreams", () => {
 
 describe("readLog", () => {
   const read = async (database: Database, query: Partial<Parameters<typeof readLog>[2]>) =>
-    (await readLog(database, 0, { after: 0, upTo: 100, limit: 100, ...query })).map(({ position }) =>
-      position
-    );
+    (await readLog(database, 0, { after: 0, upTo: 100, limit: 100, bytesMax: 10_000, ...query })).events
+      .map(({ position }) => position);
 
   test("gives the events of a window: after a position, up to another, no more than a limit", async () => {
     const database = await databaseWith(log);
@@ -138,14 +139,16 @@ describe("readLog", () => {
 test("readStream gives one actor's events after a version, oldest first, up to a limit", async () => {
   const database = await databaseWith(log);
   const read = async (after: number, limit: number) =>
-    (await readStream(database, 3, { actor: "thing/a", after, limit })).map(({ version }) => version);
+    (await readStream(database, 3, { actor: "thing/a", after, limit, bytesMax: 10_000 })).items
+      .map(({ version }) => version);
   expect([await read(0, 9), await read(1, 9), await read(0, 2), await read(3, 9)]).toEqual([
     [1, 2, 3],
     [2, 3],
     [1, 2],
     [],
   ]);
-  const [event] = await readStream(database, 3, { actor: "thing/b", after: 1, limit: 1 });
+  const query = { actor: "thing/b", after: 1, limit: 1, bytesMax: 10_000 };
+  const { items: [event] } = await readStream(database, 3, query);
   expect(event).toEqual({
     ...{
       shard: 3,
@@ -168,13 +171,14 @@ test("events are found by the message that emitted them, and by what it all bega
   const database = await databaseWith([root, other, caused, same]);
   const byMessage = await readEventsOfMessage(database, 0, "message-1");
   expect(byMessage.map(({ position }) => position)).toEqual([1, 4]);
-  const query = { correlationId: "message-1", limit: 10 };
-  const byCorrelation = await readEventsOfCorrelation(database, 0, query);
+  const query = { correlationId: "message-1", limit: 10, bytesMax: 10_000 };
+  const { items: byCorrelation } = await readEventsOfCorrelation(database, 0, query);
   expect(
     byCorrelation.map(({ position, correlationId, causationId }) => [position, correlationId, causationId]),
   ).toEqual([
     ...[[1, "message-1", undefined], [3, "message-1", "message-1"], [4, "message-1", undefined]],
   ]);
-  expect(await readEventsOfCorrelation(database, 0, { ...query, limit: 2 })).toHaveLength(2);
-  expect(await readEventsOfCorrelation(database, 0, { ...query, correlationId: "message-3" })).toEqual([]);
+  expect((await readEventsOfCorrelation(database, 0, { ...query, limit: 2 })).items).toHaveLength(2);
+  expect((await readEventsOfCorrelation(database, 0, { ...query, correlationId: "message-3" })).items)
+    .toEqual([]);
 });

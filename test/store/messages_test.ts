@@ -22,12 +22,12 @@ async function databaseWith(messages: MessageRow[]): Promise<Database> {
 }
 
 const start = { deliverAt: -1, seq: 0 };
+const all = { limit: 100, bytesMax: 10_000 };
 
 describe("readPending", () => {
   const read = async (database: Database, page: Partial<Parameters<typeof readPending>[2]>) =>
-    (await readPending(database, 0, { after: start, deliverBefore: 1_000, limit: 100, ...page })).map((
-      { seq },
-    ) => seq);
+    (await readPending(database, 0, { after: start, deliverBefore: 1_000, ...all, ...page })).items
+      .map(({ seq }) => seq);
 
   // Would catch messages being handled in another order after a restart than they were sent in.
   test("gives what is due in mailbox order: by time of delivery, then of admission", async () => {
@@ -57,12 +57,13 @@ describe("readPending", () => {
         const database = await databaseWith(times.map((at, n) => queuedMessage(n + 1, { deliverAt: at })));
         const seen: number[] = [];
         let after = start;
+        const query = { deliverBefore: 5, ...all, limit };
         for (let page = 0; page * limit < times.length; page++) {
-          const records = await readPending(database, 0, { after, deliverBefore: 5, limit });
+          const { items: records } = await readPending(database, 0, { ...query, after });
           seen.push(...records.map(({ seq }) => seq));
           after = records.at(-1) ?? after;
         }
-        expect(await readPending(database, 0, { after, deliverBefore: 5, limit })).toEqual([]);
+        expect((await readPending(database, 0, { ...query, after })).items).toEqual([]);
         const expected = times.map((at, n) => ({ at, seq: n + 1 })).sort((a, b) =>
           a.at - b.at || a.seq - b.seq
         );
@@ -117,14 +118,14 @@ describe("readDeadLetters", () => {
     ["upper and lower case apart", { error: "DISK" }, []],
     ["all of several filters", { type: "thing", command: "add", error: "disk" }, [1]],
   ])("filters by %s", async (_, filter, expected) => {
-    const letters = await readDeadLetters(await openLetters(), 0, { ...filter, after: 0, limit: 100 });
-    expect(letters.map(({ seq }) => seq)).toEqual(expected);
+    const letters = await readDeadLetters(await openLetters(), 0, { ...filter, after: 0, ...all });
+    expect(letters.items.map(({ seq }) => seq)).toEqual(expected);
   });
 
   test("gives everything once, page by page, in order of admission", async () => {
     const database = await openLetters();
     const page = async (after: number, limit: number) =>
-      (await readDeadLetters(database, 0, { after, limit })).map(({ seq }) => seq);
+      (await readDeadLetters(database, 0, { after, ...all, limit })).items.map(({ seq }) => seq);
     expect([await page(0, 2), await page(2, 2), await page(4, 2), await page(7, 2)]).toEqual([
       [1, 2],
       [3, 4],

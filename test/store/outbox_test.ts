@@ -19,7 +19,8 @@ async function openOutbox() {
 test("what waits for a shard is read in the order sent, page by page", async () => {
   const { database } = await openOutbox();
   const read = async (shard: number, after: number, limit: number) =>
-    (await readOutbox(database, { shard, after, limit })).map(({ seq, message }) => `${seq} ${message.id}`);
+    (await readOutbox(database, { shard, after, limit, bytesMax: 10_000 })).items
+      .map(({ seq, message }) => `${seq} ${message.id}`);
   expect(await read(1, 0, 10)).toEqual(["1 m1", "3 m3", "4 m4"]);
   expect(await read(1, 0, 2)).toEqual(["1 m1", "3 m3"]);
   expect(await read(1, 3, 2)).toEqual(["4 m4"]);

@@ -1,5 +1,6 @@
 /** What only a database on a server can do: not be there, not answer, answer too late. */
 import { expect, test } from "vitest";
+import { openStores } from "../../src/open_stores.ts";
 import { DatabaseError } from "../../src/store/database.ts";
 import { FencedError, LocalEngine, UnavailableError } from "../../src/store/engine.ts";
 import { type DatabaseLocation, openLibsqlDatabase } from "../../src/store/libsql_database.ts";
@@ -45,6 +46,16 @@ test.each(failures)(
     expect(await engine.append(head.index, commitOf(head.index + 1, { epoch: 2 }))).toBe(head.index + 1);
   },
 );
+
+test("a store waits storeAnswerMsMax for its server, and takes what comes before", async () => {
+  const server = await startHranaServer();
+  const open = () => openStores({ data: server.url, limits: { storeAnswerMsMax: 300 } });
+  const { stores, release } = await open();
+  expect(stores).toHaveLength(1);
+  await release();
+  server.plan(() => true, "hang");
+  await expect(open()).rejects.toThrow("did not answer within 300 ms");
+});
 
 // Would catch a commit that was long under way, and lands behind those that were made in its place.
 test("a commit that comes late is refused by its epoch", async () => {

@@ -61,6 +61,8 @@ const places: [path: string, part: Part][] = [
   ["src/testing/", "testing"],
   ["src/create_runtime.ts", "wiring"],
   ["src/open_stores.ts", "wiring"],
+  ["src/drain.ts", "wiring"],
+  ["src/drain.ts", "wiring"],
   ["src/mod.ts", "mod"],
   ["src/main.ts", "main"],
   ["actors/", "actors"],

@@ -49,6 +49,8 @@ export interface WebhooksOptions {
   readonly data?: string;
   readonly clock?: VirtualClock;
   readonly seed?: number;
+  /** Sends requests, instead of giving them to `react`. */
+  readonly post?: Post;
 }
 
 export class WebhooksServer {
@@ -82,7 +84,7 @@ export class WebhooksServer {
       clock,
       ids: seededIds(options.seed ?? 1),
       log: (level, message, fields) => void logged.push(`${level} ${message} ${JSON.stringify(fields)}`),
-      webhooks: { allowPrivate: true, post: (url, request) => server.#post(url, request) },
+      webhooks: { allowPrivate: true, post: options.post ?? ((url, request) => server.#post(url, request)) },
     });
     server = new WebhooksServer(runtime, clock, logged);
     onTestFinished(() => runtime[Symbol.asyncDispose]().catch(() => {}));

@@ -16,6 +16,7 @@ import { Outgoing, type ReactorAnswer } from "./outgoing.ts";
 import { type QueueReading, readQueues } from "./queues.ts";
 import { Recorder } from "./recorder.ts";
 import { Redriving } from "./redriving.ts";
+import { Refusals } from "./refusals.ts";
 import { draining, Serving } from "./serving.ts";
 import { type ReadState, StateReader } from "./state_reader.ts";
 import { Timers } from "./timers.ts";
@@ -49,6 +50,7 @@ export class Shard {
   readonly #recorder: Recorder;
   readonly #outgoing: Outgoing;
   readonly #redriving: Redriving;
+  readonly #refusals: Refusals;
   readonly #states: StateReader;
   #timers: Timers;
   #cancelSweep: () => void = () => {};
@@ -72,6 +74,7 @@ export class Shard {
           this.work.resume();
           this.#dispatcher.run();
         },
+        changed: () => this.#dispatcher.run(),
         fenced: (error) => this.#stopServing("fenced", error),
         lost: (newHead, why) => this.#reload(newHead, why),
       },
@@ -91,9 +94,13 @@ export class Shard {
       head,
       outboxDepth,
     );
-    const parts = { world, shard, committer, outgoing };
+    const refusals = this.#refusals = new Refusals(world);
+    const parts = { world, shard, committer, outgoing, refusals };
     const leaving = {
-      settled: (entry: Entry) => this.#admission.pending.delete(entry),
+      settled: (entry: Entry) => {
+        this.#admission.pending.delete(entry);
+        refusals.forget(entry);
+      },
       left: () => this.#admission.left(),
     };
     this.#timers = this.#newTimers();
@@ -101,11 +108,13 @@ export class Shard {
     const recorder = this.#recorder = new Recorder({ ...parts, ...leaving, changeTimer }, head);
     const load: Admission["load"] = (activation) => this.#admission.load(activation);
     const dispatcher = this.#dispatcher = new Dispatcher({ ...parts, ...leaving, recorder, load });
-    const work = this.work = new Work({ committer, recorder });
+    const work = this.work = new Work({ committer, recorder, refusals });
     const admission = this.#admission = new Admission(
       { world, store, committer, directory, serving, recorder, dispatcher, work },
     );
-    this.#redriving = new Redriving({ world, store, committer, serving, recorder, admission });
+    this.#redriving = new Redriving(
+      { world, store, committer, serving, recorder, refusals, admission },
+    );
     this.#states = new StateReader({ shard, directory, committer, serving, load });
   }
 
@@ -153,10 +162,12 @@ export class Shard {
    * Puts a message into its actor's mailbox. A durable one with a `deliverAt` to come waits for it first.
    *
    * @returns The entry, for `promote`.
-   * @throws {FolioError} `mailbox-full`, `shard-full`, `draining`, `not-owner`, `store-unavailable`.
+   * @throws {FolioError} `mailbox-full`, `shard-full`, `draining`, `not-owner`, `store-unavailable`,
+   * `store-refused`.
    */
   submit(message: Message, options: AdmitOptions, waiter?: Waiter): Entry {
     this.#serving.check();
+    this.#refusals.checkAdmission(message);
     const full = this.#admission.whyFull(message.actor);
     if (full) this.world.observer?.refused?.(message, full.code);
     if (full) throw full;
@@ -242,8 +253,10 @@ export class Shard {
   /** Lets what a service has done join the open commit. Resolves when that is on disk. */
   #record(change: (open: OpenCommit) => void): Promise<void> {
     this.#serving.check();
-    change(this.#committer.open);
-    return this.#committer.flushed();
+    return this.#committer.change(() => {
+      change(this.#committer.open);
+      return this.#committer.flushed();
+    });
   }
 
   #newTimers(): Timers {
@@ -252,6 +265,7 @@ export class Shard {
       store: this.store,
       committer: this.#committer,
       outgoing: this.#outgoing,
+      refusals: this.#refusals,
       now: () => this.#recorder.now(),
       failed: (error) => this.world.log("error", "Timers cannot be read", { error: errorMessage(error) }),
     });

@@ -1,5 +1,4 @@
 import type { AnyActivity } from "../core/activity.ts";
-import { FolioError } from "../core/errors.ts";
 import { aboutMessage } from "../core/log.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { entryKey } from "../runtime/loader.ts";
@@ -77,6 +76,11 @@ export class ActivityWorker {
     this.#queue.awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
+      const refused = job.work.whyRefused(job.entry);
+      if (refused && known.end?.kind === "done") {
+        known.isRetryable = mayBeMended(this.activity, refused, this.runtime.log);
+        known.end = { kind: "failed", error: refused };
+      }
       if (known.end) this.#record(known, known.end);
     } else if (job.work.has(job.entry)) this.#queue.offer(job);
     this.#pump();
@@ -241,11 +245,7 @@ export class ActivityWorker {
     if (!work.has(entry)) this.#queue.forget(job);
     else if (!this.#isStopped) this.#queue.offerAgain(job);
     // When it is lost, the entry comes again, and finds this attempt.
-    recorded.then(() => this.#forget(attempt), (error) => {
-      if (end.kind !== "done" || !FolioError.is(error, "store-refused")) return;
-      attempt.isRetryable = mayBeMended(this.activity, error, this.runtime.log);
-      attempt.end = { kind: "failed", error };
-    });
+    recorded.then(() => this.#forget(attempt), () => {});
   }
 
   #forget(attempt: Attempt): void {

@@ -10,6 +10,7 @@ import { RefusedError } from "../store/refusal.ts";
 import { InFlight, type Sent } from "./in_flight.ts";
 import type { OpenCommit, Release } from "./open_commit.ts";
 import { Patience } from "./patience.ts";
+import { LostWithOthers } from "./pending.ts";
 import { notOwner } from "./serving.ts";
 import { type ChangeOptions, Unsent } from "./unsent.ts";
 
@@ -24,7 +25,7 @@ export interface CommitterOwner {
   /** Another holder has the shard. */
   fenced(error: FolioError): void;
   /** Commits are lost: the shard's memory no longer agrees with its disk, and must be loaded again. */
-  lost(head: Head, why: string): Promise<void>;
+  lost(head: Head, why: FolioError): Promise<void>;
 }
 
 /**
@@ -293,10 +294,9 @@ export class Committer {
     const durable = this.#inFlight.countUpTo(head.id);
     this.#releaseDurable(durable);
     if (this.#inFlight.length > 0) {
-      const why = error instanceof Error ? error.message : String(error);
-      const { shard } = this.world;
+      const why = this.#whyLost(error);
       if (durable === 0 && error instanceof RefusedError) this.#refused(error);
-      this.#loseAll(new FolioError("store-unavailable", `Store failed: ${why}`, { shard }, { cause: error }));
+      this.#loseAll(why);
       await this.owner.lost(head, why);
       await this.#patience.afterLoss();
     }
@@ -304,6 +304,12 @@ export class Committer {
     this.#state = "open";
     this.#flush();
     this.owner.ready();
+  }
+
+  #whyLost(cause: unknown): FolioError {
+    const what = `Store failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const Lost = cause instanceof RefusedError ? LostWithOthers : FolioError<"store-unavailable">;
+    return new Lost("store-unavailable", what, { shard: this.world.shard }, { cause });
   }
 
   /** The oldest commit on its way was refused: its change is to blame, or it is to be found which of them is. */

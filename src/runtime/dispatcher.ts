@@ -163,7 +163,11 @@ export class Dispatcher {
     activation.phase = "held";
     activation.stopped = error.message;
     const fields = { shard, ...aboutMessage(entry.message), error: error.message };
-    world.log("error", "Actor stands still until the next start: the store takes nothing of its message", fields);
+    world.log(
+      "error",
+      "Actor stands still until the next start: the store takes nothing of its message",
+      fields,
+    );
   }
 
   /** A saga's messages wait until the process starts again, with code that fits what the saga has recorded. */

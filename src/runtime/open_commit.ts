@@ -52,7 +52,8 @@ export class OpenCommit {
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
       this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.timers.size > 0 || this.buried.length > 0 || this.webhookSecrets.length > 0 || this.archived.length > 0 ||
+      this.timers.size > 0 || this.buried.length > 0 || this.webhookSecrets.length > 0 ||
+      this.archived.length > 0 ||
       this.prune !== null;
   }
 

@@ -1,5 +1,5 @@
 import { aboutMessage } from "../core/log.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, type FolioError } from "../core/errors.ts";
 import type { Message, Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
@@ -21,6 +21,8 @@ export interface RecorderOwner {
   changeTimer(actor: string, change: TimerChange, cause: Message): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
+  /** What has come of a message is lost, and so is its admission if it was not on disk. */
+  lost(entry: Entry, error: FolioError): void;
   /** A message has left its mailbox. */
   left(): void;
 }
@@ -89,9 +91,7 @@ export class Recorder {
           // With an outcome, its own release follows, in this commit or in a later one.
           if (!entry.outcome) { for (const waiter of entry.waiters.slice()) waiter.admitted(); }
         },
-        lost: (error) => {
-          for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-        },
+        lost: (error) => this.owner.lost(entry, error),
       });
     }
     open.entries.add(entry);
@@ -158,9 +158,7 @@ export class Recorder {
         this.owner.world.observer?.settled?.(entry.message, outcome.status);
         for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
       },
-      lost: (error) => {
-        for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-      },
+      lost: (error) => this.owner.lost(entry, error),
     });
     this.#tell(entry, outcome);
     this.owner.world.observer?.ended?.(entry.message, this.owner.shard, outcome.status);

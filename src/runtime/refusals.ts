@@ -146,6 +146,6 @@ export class Refusals {
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
-  if (map.size >= REMEMBERED_MAX) for (const oldest of [...map.keys()].slice(0, 1)) map.delete(oldest);
+  if (map.size >= REMEMBERED_MAX) { for (const oldest of [...map.keys()].slice(0, 1)) map.delete(oldest); }
   map.set(key, value);
 }

@@ -18,6 +18,8 @@ export interface SettlementOwner {
   readonly refusals: Refusals;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
+  /** What has come of a message is lost. */
+  lost(entry: Entry, error: FolioError): void;
   /** A message has left its mailbox. */
   left(): void;
 }
@@ -45,8 +47,13 @@ export class Settlement {
     const { recorder } = this.owner;
     const why = details === undefined ? { rejection } : { rejection, details };
     this.#leave(activation);
-    recorder.ending(entry, () => recorder.conclude(entry, {
- status: "rejected", ...why, version, position: recorder.position }));
+    recorder.ending(entry, () =>
+      recorder.conclude(entry, {
+        status: "rejected",
+        ...why,
+        version,
+        position: recorder.position,
+      }));
   }
 
   /** The actor is at another version than the message is for. @param expected As `Message.expectedVersion`. */
@@ -65,11 +72,11 @@ export class Settlement {
     this.#leave(activation);
     const { position } = this.owner.recorder;
     entry.outcome = { status: "rejected", rejection: error.code, version, position };
-    const tell = (told: FolioError) => {
+    const durable = () => {
       this.owner.settled(entry);
-      for (const waiter of entry.waiters.splice(0)) waiter.failed(told);
+      for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
     };
-    this.owner.committer.open.releases.push({ durable: () => tell(error), lost: tell });
+    this.owner.committer.open.releases.push({ durable, lost: (why) => this.owner.lost(entry, why) });
     this.owner.committer.flushSoon();
   }
 

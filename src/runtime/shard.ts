@@ -13,6 +13,7 @@ import { LogWakeups } from "./log_wakeups.ts";
 import type { Entry, Waiter } from "./mailbox.ts";
 import type { OpenCommit } from "./open_commit.ts";
 import { Outgoing, type ReactorAnswer } from "./outgoing.ts";
+import { LostWithOthers } from "./pending.ts";
 import { type QueueReading, readQueues } from "./queues.ts";
 import { Recorder } from "./recorder.ts";
 import { Redriving } from "./redriving.ts";
@@ -53,6 +54,7 @@ export class Shard {
   readonly #refusals: Refusals;
   readonly #states: StateReader;
   #timers: Timers;
+  #reloading: Promise<void> = Promise.resolve();
   #cancelSweep: () => void = () => {};
 
   private constructor(
@@ -76,7 +78,7 @@ export class Shard {
         },
         changed: () => this.#dispatcher.run(),
         fenced: (error) => this.#stopServing("fenced", error),
-        lost: (newHead, why) => this.#reload(newHead, why),
+        lost: (newHead, why) => this.#reloading = this.#reload(newHead, why),
       },
       { ...world, shard, now: () => this.#recorder.now() },
       head,
@@ -101,6 +103,7 @@ export class Shard {
         this.#admission.pending.delete(entry);
         refusals.forget(entry);
       },
+      lost: (entry: Entry, error: FolioError) => this.#admission.lost(entry, error),
       left: () => this.#admission.left(),
     };
     this.#timers = this.#newTimers();
@@ -127,7 +130,13 @@ export class Shard {
     const head = await store.engine.acquire();
     world.clock.atLeast(head.at);
     const shard = new Shard(store, world, head, await countOutbox(store.database));
-    await shard.#loadWaiting();
+    try {
+      await shard.#loadWaiting();
+    } catch (error) {
+      // What was begun meanwhile may have been lost: then all is loaded again.
+      if (!shard.#serving.isRecovering) throw error;
+      await shard.#reloading;
+    }
     shard.#serving.started();
     shard.#dispatcher.run();
     shard.#cancelSweep = shard.#directory.startSweeping();
@@ -284,8 +293,9 @@ export class Shard {
     this.#timers = this.#newTimers();
   }
 
-  async #reload(head: Head, why: string): Promise<void> {
+  async #reload(head: Head, why: FolioError): Promise<void> {
     this.#serving.recovering();
+    if (why instanceof LostWithOthers) this.#admission.setAside();
     this.#beginAnew();
     while (this.#serving.isRecovering) {
       try {
@@ -302,7 +312,9 @@ export class Shard {
       }
     }
     this.#serving.recovered();
-    this.world.log("warn", "Shard was loaded again after a lost commit", { shard: this.number, why });
+    this.#admission.admitAgain();
+    const fields = { shard: this.number, why: why.message };
+    this.world.log("warn", "Shard was loaded again after a lost commit", fields);
   }
 
   /** Drops all memory, telling whoever waits. */
@@ -316,6 +328,7 @@ export class Shard {
     this.#serving.stopped(state);
     this.#cancelSweep();
     this.#forget(error);
+    this.#admission.failAside(error);
     if (state === "closed") this.#committer.close(error);
     else this.world.log("error", error.message, { shard: this.number });
   }

@@ -11,7 +11,8 @@ export class RefusedError extends Error {
 /** Result codes of SQLite, here or on a server, that are about a value, whatever is told behind them. */
 const aboutValues = /^(SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|ARGS_INVALID)/;
 /** SQLITE_ERROR is for want of a better code: of a value (malformed JSON), and of a store that is not as it should be. */
-const aboutStore = /\bno such |\btransaction\b|\blocked\b|\bdisk\b|\bdatabase\b|\bread-?only\b|has no column/i;
+const aboutStore =
+  /\bno such |\btransaction\b|\blocked\b|\bdisk\b|\bdatabase\b|\bread-?only\b|has no column/i;
 /** What never got as far as SQLite: what a driver says of values that it cannot bind. */
 const unbound = /^Cannot bind |\bcan only bind\b|^Unsupported type of value/;
 /** A server, or a gateway before it, that takes no request as long as this. */

@@ -298,7 +298,7 @@ export class Committer {
       if (durable === 0 && error instanceof RefusedError) this.#refused(error);
       this.#loseAll(why);
       await this.owner.lost(head, why);
-      await this.#patience.afterLoss();
+      await this.#patience.afterLoss(error instanceof RefusedError);
     }
     if (!this.#isRecovering()) return;
     this.#state = "open";

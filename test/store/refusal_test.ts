@@ -46,8 +46,8 @@ describe.each(databaseKinds)("a database $kind", (kind) => {
   });
 
   test.each([
-    ["a table that is not there", "INSERT INTO nothing VALUES (1)"],
-    ["a column that is not there", "INSERT INTO things (nothing) VALUES (1)"],
+    ["a table that is not there", "INSERT INTO absent VALUES (1)"],
+    ["a column that is not there", "INSERT INTO things (absent) VALUES (1)"],
     ["a transaction that is over", "COMMIT"],
   ])("%s is none", async (_what, sql) => {
     expect(await refusalOf(kind, sql, [])).toBe(false);

@@ -40,10 +40,11 @@ export class Refusals {
   constructor(private readonly world: { readonly clock: Clock; readonly log: Log }) {}
 
   /** How what a message's turn or attempt writes joins a commit: by itself where it has been refused before. */
-  ofTurn(entry: Entry): ChangeOptions {
+  ofTurn(entry: Entry): ChangeOptions | undefined {
+    // One that is not kept is over with its caller, who is told.
+    if (!entry.durable) return undefined;
     return {
-      // One that is not kept is over with its caller, who is told.
-      refused: entry.durable ? (error) => this.#add(entry, error, "turn") : undefined,
+      refused: (error) => this.#add(entry, error, "turn"),
       isSuspect: this.isKnown(entry),
     };
   }

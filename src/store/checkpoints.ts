@@ -1,4 +1,5 @@
 import type { Database, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /** How far reactors have come in the shard's log. Their rows change with what they send, in one commit. */
 export const createCheckpoints = [
@@ -10,13 +11,11 @@ export const createCheckpoints = [
 
 export type CheckpointRow = [reactor: string, position: number];
 
-export function upsertCheckpoints(rows: readonly CheckpointRow[]): Statement {
-  return {
-    sql: `INSERT INTO checkpoints SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
-      ON CONFLICT (reactor) DO UPDATE SET position = excluded.position`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const upsertCheckpoints: (rows: readonly CheckpointRow[]) => Statement[] = rowWriter(
+  "INSERT INTO checkpoints",
+  2,
+  "ON CONFLICT (reactor) DO UPDATE SET position = excluded.position",
+);
 
 /** Where a reactor goes on in this shard; undefined before its first start. */
 export async function readCheckpoint(database: Database, reactor: string): Promise<number | undefined> {

@@ -43,18 +43,18 @@ export interface Commit {
   readonly prune: { readonly handledBefore: number; readonly limit: number } | null;
 }
 
-/** The statements that carry out a commit: one a table, each with one JSON parameter. */
+/** The statements that carry out a commit. */
 export function apply(commit: Commit): Statement[] {
-  const statements: Statement[] = [];
-  if (commit.events.length > 0) statements.push(insertEvents(commit.events));
-  if (commit.messages.length > 0) statements.push(upsertMessages(commit.messages));
-  if (commit.buried) statements.push(buryMessages(commit.buried));
-  if (commit.outbox.length > 0) statements.push(insertOutbox(commit.outbox));
+  const statements: Statement[] = [
+    ...insertEvents(commit.events),
+    ...upsertMessages(commit.messages),
+    ...(commit.buried ? [buryMessages(commit.buried)] : []),
+    ...insertOutbox(commit.outbox),
+  ];
   if (commit.relayed.length > 0) statements.push(deleteOutbox(commit.relayed));
-  if (commit.snapshots.length > 0) statements.push(upsertSnapshots(commit.snapshots));
-  if (commit.timers.length > 0) statements.push(upsertTimers(commit.timers));
+  statements.push(...upsertSnapshots(commit.snapshots), ...upsertTimers(commit.timers));
   if (commit.timersGone.length > 0) statements.push(deleteTimers(commit.timersGone));
-  if (commit.checkpoints.length > 0) statements.push(upsertCheckpoints(commit.checkpoints));
+  statements.push(...upsertCheckpoints(commit.checkpoints));
   if (commit.webhookSecrets) statements.push(...changeWebhookSecrets(commit.webhookSecrets));
   if (commit.archived) statements.push(...moveToArchive(commit.archived));
   if (commit.prune) statements.push(pruneMessages(commit.prune.handledBefore, commit.prune.limit));

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../core/event.ts";
 import type { Database, Row, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /** The log: the only table that cannot be made again from others. */
 export const createEvents = createEventsIn("");
@@ -42,15 +43,10 @@ export type EventRow = [
   causationId: string | null,
 ];
 
-export function insertEvents(rows: readonly EventRow[]): Statement {
-  return {
-    sql: `INSERT INTO main.events
-      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-             value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9
-      FROM json_each(?)`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const insertEvents: (rows: readonly EventRow[]) => Statement[] = rowWriter(
+  "INSERT INTO main.events",
+  10,
+);
 
 const columns =
   "position, actor, version, type, schema_version, payload, at, message_id, correlation_id, causation_id";

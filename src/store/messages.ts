@@ -1,5 +1,6 @@
 import type { Failure, MessageRecord, MessageStatus, Outcome, ReplyTo } from "../core/message.ts";
 import type { Database, Row, SqlValue, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /**
  * Mailboxes and their history: one row a message that had to be durable, from its admission until its
@@ -126,22 +127,15 @@ export function messagesOf(shard: number, rows: readonly Row[]): MessageRecord[]
 }
 
 /** Writes each message as it now is, whether or not it was there. */
-export function upsertMessages(rows: readonly MessageRow[]): Statement {
-  return {
-    sql: `INSERT INTO messages (${columns})
-      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-             value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
-             value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17,
-             value ->> 18, value ->> 19
-      FROM json_each(?) WHERE true
-      ON CONFLICT (id, actor) DO UPDATE SET
-        seq = excluded.seq, input = excluded.input, original_input = excluded.original_input,
-        status = excluded.status, attempts = excluded.attempts, deliver_at = excluded.deliver_at,
-        next_attempt_at = excluded.next_attempt_at, handled_at = excluded.handled_at,
-        outcome = excluded.outcome, failures = excluded.failures`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const upsertMessages: (rows: readonly MessageRow[]) => Statement[] = rowWriter(
+  `INSERT INTO messages (${columns})`,
+  20,
+  `ON CONFLICT (id, actor) DO UPDATE SET
+    seq = excluded.seq, input = excluded.input, original_input = excluded.original_input,
+    status = excluded.status, attempts = excluded.attempts, deliver_at = excluded.deliver_at,
+    next_attempt_at = excluded.next_attempt_at, handled_at = excluded.handled_at,
+    outcome = excluded.outcome, failures = excluded.failures`,
+);
 
 /** Which message becomes a dead letter, after how many attempts, when, and why (a text of this program). */
 export type BuriedRow = readonly [id: string, actor: string, attempts: number, at: number, error: string];

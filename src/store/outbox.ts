@@ -1,5 +1,6 @@
 import type { Message } from "../core/message.ts";
 import type { Database, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /** Messages on their way to other shards, until those have them on disk. */
 export const createOutbox = [
@@ -14,12 +15,7 @@ export const createOutbox = [
 /** `shard` is where it goes; `message` is JSON text of a `Message`. */
 export type OutboxRow = [seq: number, shard: number, message: string];
 
-export function insertOutbox(rows: readonly OutboxRow[]): Statement {
-  return {
-    sql: `INSERT INTO outbox SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const insertOutbox: (rows: readonly OutboxRow[]) => Statement[] = rowWriter("INSERT INTO outbox", 3);
 
 export function deleteOutbox(seqs: readonly number[]): Statement {
   return {

@@ -1,4 +1,5 @@
 import type { Row, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /** States of actors at a version: a cache, which may be deleted at any time. */
 export const createSnapshots = [
@@ -13,15 +14,12 @@ export const createSnapshots = [
 /** `state` is JSON text; `fingerprint` is of the code that made it. */
 export type SnapshotRow = [actor: string, version: number, fingerprint: string, state: string];
 
-export function upsertSnapshots(rows: readonly SnapshotRow[]): Statement {
-  return {
-    sql: `INSERT INTO snapshots
-      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
-      ON CONFLICT (actor) DO UPDATE
-        SET version = excluded.version, fingerprint = excluded.fingerprint, state = excluded.state`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const upsertSnapshots: (rows: readonly SnapshotRow[]) => Statement[] = rowWriter(
+  "INSERT INTO snapshots",
+  4,
+  `ON CONFLICT (actor) DO UPDATE
+    SET version = excluded.version, fingerprint = excluded.fingerprint, state = excluded.state`,
+);
 
 /** Usable snapshots of the wanted actors (`[actor, _, fingerprint]`). */
 export function selectSnapshots(wanted: readonly (readonly [string, number, string])[]): Statement {

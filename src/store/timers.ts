@@ -1,5 +1,6 @@
 import type { CommandRequest } from "../core/command.ts";
 import type { Database, Statement } from "./database.ts";
+import { rowWriter } from "./row_writer.ts";
 
 /** Messages to be sent later, one a name and actor, until they are sent or cancelled. */
 export const createTimers = [
@@ -44,13 +45,10 @@ export function timerKey(timer: { actor: string; name: string }): string {
   return `${timer.actor}\n${timer.name}`;
 }
 
-export function upsertTimers(rows: readonly TimerRow[]): Statement {
-  return {
-    sql: `INSERT OR REPLACE INTO timers
-      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)`,
-    args: [JSON.stringify(rows)],
-  };
-}
+export const upsertTimers: (rows: readonly TimerRow[]) => Statement[] = rowWriter(
+  "INSERT OR REPLACE INTO timers",
+  5,
+);
 
 export function deleteTimers(keys: readonly TimerKey[]): Statement {
   return {

@@ -8,14 +8,14 @@ import { readOutbox } from "../../src/store/outbox.ts";
 import { selectSnapshots, snapshotOf } from "../../src/store/snapshots.ts";
 import { commitOf, dump, eventRow, openStore, queuedMessage } from "./databases.ts";
 
-test("a commit that changes nothing is no statement, and one that changes everything is one a table", () => {
+test("a commit that changes nothing is no statement, and one that changes everything is a few", () => {
   expect(apply(commitOf(1))).toEqual([]);
   const statements = apply(commitOf(1, {
-    events: [eventRow(1), eventRow(2)],
-    messages: [queuedMessage(1), queuedMessage(2), queuedMessage(3)],
-    outbox: [[1, 1, "{}"], [2, 1, "{}"]],
+    events: Array.from({ length: 64 }, (_, n) => eventRow(n + 1)),
+    messages: Array.from({ length: 16 }, (_, n) => queuedMessage(n + 1)),
+    outbox: [[1, 1, "{}"]],
     relayed: [1, 2, 3],
-    snapshots: [["thing/a", 1, "f", "{}"], ["thing/b", 1, "f", "{}"]],
+    snapshots: Array.from({ length: 4 }, (_, n) => [`thing/${n}`, 1, "f", "{}"]),
     prune: { handledBefore: 1, limit: 1 },
   }));
   expect(statements).toHaveLength(6);

@@ -10,6 +10,8 @@ export class RefusedError extends Error {
 
 /** Result codes of SQLite, here or on a server, that are about a value, whatever is told behind them. */
 const aboutValues = /^(SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|ARGS_INVALID)/;
+/** The same by number, of a server whose driver has no name for the whole code: TOOBIG, CONSTRAINT, MISMATCH, RANGE. */
+const numbersAboutValues: readonly number[] = [18, 19, 20, 25];
 /** SQLITE_ERROR is for want of a better code: of a value (malformed JSON), and of a store that is not as it should be. */
 const aboutStore =
   /\bno such |\btransaction\b|\blocked\b|\bdisk\b|\bdatabase\b|\bread-?only\b|has no column/i;
@@ -26,6 +28,9 @@ export function isRefusal(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return false;
   const { code, message } = error;
   if (aboutValues.test(code)) return true;
+  const number = /^UNKNOWN_SQLITE_ERROR_(\d+)$/.exec(code)?.[1];
+  // The low byte is the primary code.
+  if (number !== undefined) return numbersAboutValues.includes(Number(number) & 0xff);
   if (/^SQLITE_ERROR\b/.test(code)) return !aboutStore.test(message);
   if (code === "SERVER_ERROR") return tooLong.test(message);
   return code === "UNKNOWN" && unbound.test(message);

@@ -97,6 +97,9 @@ test("errors of the store, of the way to it, and unknown ones are no refusals", 
   ];
   for (const code of [...codes, ...others]) expect(isRefusal(new DatabaseError("failed", code))).toBe(false);
   expect(isRefusal(new TypeError("fetch failed"))).toBe(false);
+  // A code that the driver has no name for: a constraint about a type, and an I/O error.
+  expect(isRefusal(new DatabaseError("cannot store", "UNKNOWN_SQLITE_ERROR_3091"))).toBe(true);
+  expect(isRefusal(new DatabaseError("cannot write", "UNKNOWN_SQLITE_ERROR_8714"))).toBe(false);
   expect(isRefusal(new DatabaseError("Server returned HTTP status 502", "SERVER_ERROR"))).toBe(false);
   expect(isRefusal(new DatabaseError("Server returned HTTP status 413", "SERVER_ERROR"))).toBe(true);
   expect(isRefusal(new DatabaseError("database disk image is malformed", "SQLITE_ERROR"))).toBe(false);

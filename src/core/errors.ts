@@ -95,6 +95,8 @@ export interface ErrorFields {
   "draining": Record<never, never>;
   "not-owner": { shard: number };
   "store-unavailable": { shard?: number };
+  /** The store does not take what this would write, and would not the next time. Nothing was recorded. */
+  "store-refused": { shard: number };
 }
 
 export type ErrorCode = keyof ErrorFields;

@@ -41,6 +41,7 @@ const problems: { [Code in ErrorCode]: readonly [status: number, title: string] 
   "invariant-broken": [500, "Invariant would have been broken"],
   "internal": [500, "Internal error"],
   "query-failed": [500, "Query failed"],
+  "store-refused": [500, "Store refuses what this would write"],
   "projection-behind": [503, "Projection has not caught up yet"],
   "query-too-slow": [503, "Query took too long"],
   "draining": [503, "Shutting down"],

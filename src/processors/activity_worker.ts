@@ -1,4 +1,5 @@
 import type { AnyActivity } from "../core/activity.ts";
+import { aboutMessage } from "../core/log.ts";
 import type { ActivityStatus } from "../runtime/activity_status.ts";
 import { entryKey } from "../runtime/loader.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -19,6 +20,7 @@ import { StartLimits } from "./start_limits.ts";
  * 2. Of a message runs one attempt at a time. When its shard is loaded again, an attempt that runs, or whose end
  *    was lost on its way to the disk, is found by its message: it is not made again.
  * 3. What an attempt gives after it was given up is not recorded.
+ * 4. What it gives and the store refuses is a failure of that attempt.
  */
 export class ActivityWorker {
   readonly #queue: JobQueue;
@@ -69,10 +71,16 @@ export class ActivityWorker {
 
   /** Takes a job: a new one, or one that was read from the disk. */
   arrived(job: Job): void {
+    if (job.work.isHeld(job.entry)) return this.#hold(job);
     const known = this.#attempts.get(entryKey(job.entry.message));
     this.#queue.awaitExpiry(job);
     if (known && known.number === job.entry.attempts) {
       known.job = job;
+      const refused = job.work.whyRefused(job.entry);
+      if (refused && known.end?.kind === "done") {
+        known.isRetryable = mayBeMended(this.activity, refused, this.runtime.log);
+        known.end = { kind: "failed", error: refused };
+      }
       if (known.end) this.#record(known, known.end);
     } else if (job.work.has(job.entry)) this.#queue.offer(job);
     this.#pump();
@@ -110,6 +118,12 @@ export class ActivityWorker {
     for (const attempt of [...this.#attempts.values()]) if (attempt.isRunning) attempt.handBack();
   }
 
+  #hold({ entry: { message } }: Job): void {
+    this.#attempts.delete(entryKey(message));
+    const what = "Activity stands still until the next start: the store takes nothing of its message";
+    this.runtime.log("error", what, aboutMessage(message));
+  }
+
   #expire(job: Job): void {
     const { entry, work } = job;
     // What has begun may end; what is in doubt is found out about first.
@@ -141,6 +155,8 @@ export class ActivityWorker {
     const { entry, work } = job;
     const { message } = entry;
     if (!work.has(entry)) return false; // it has expired
+    const refused = work.whyRefused(entry);
+    if (refused) return this.#close(job, work.refuse(entry, refused));
     const isToAsk = asksFirst(activity, entry);
     const closed = closeInterrupted(activity, job, isToAsk);
     if (closed) return this.#close(job, closed);

@@ -42,6 +42,8 @@ export class ReactorFollower {
   /** Position of the checkpoint on disk. */
   #stored = 0;
   #isOpen = false;
+  /** The store has refused what is sent about several events: one of them is to blame. */
+  #isSingling = false;
   #isWanted = false;
   #isStopped = false;
   #run: Promise<void> | undefined;
@@ -202,19 +204,32 @@ export class ReactorFollower {
       this.position = end;
       return;
     }
-    const name = this.checkpoint;
     try {
-      await this.shard.react(name, end, answers);
+      if (this.#isSingling) await this.#commitSingly(answers, end);
+      else await this.shard.react(this.checkpoint, end, answers);
     } catch (error) {
+      // When the shard is loaded again, it comes again, and the one that is refused is found.
+      if (FolioError.is(error, "store-refused")) this.#isSingling = true;
       if (!isFull(error) || answers.length === 0) throw error;
-      for (const answer of answers) {
-        await this.shard.react(name, answer.event.position, [answer]);
-        this.position = answer.event.position;
-      }
-      await this.shard.react(name, end, []);
+      await this.#commitSingly(answers, end);
     }
+    this.#isSingling = false;
     this.position = end;
     this.#stored = end;
+  }
+
+  /** @throws {HandlerError} When the store refuses what one of them asks for. */
+  async #commitSingly(answers: readonly ReactorAnswer[], end: number): Promise<void> {
+    for (const answer of answers) {
+      const { event } = answer;
+      try {
+        await this.shard.react(this.checkpoint, event.position, [answer]);
+      } catch (error) {
+        throw FolioError.is(error, "store-refused") ? new HandlerError(event, error) : error;
+      }
+      this.position = event.position;
+    }
+    await this.shard.react(this.checkpoint, end, []);
   }
 
   #isFresh(end: number): boolean {

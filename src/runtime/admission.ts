@@ -9,7 +9,7 @@ import type { Directory } from "./directory.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Loader } from "./loader.ts";
 import { Entry, type Waiter } from "./mailbox.ts";
-import { answerFrom, answerTwin, Pending } from "./pending.ts";
+import { answerFrom, answerTwin, LostWithOthers, Pending } from "./pending.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Serving } from "./serving.ts";
 import type { Work } from "./work.ts";
@@ -48,11 +48,14 @@ const ONE_MORE = { ofActor: 1, ofShard: 1 };
  *    that a second one with its id is noticed however early it comes.
  * 2. Messages stand in their actor's mailbox in the order in which they were admitted, also while it is being
  *    looked up whether they are duplicates.
- * 3. Who waits for a message is told when it is dropped.
+ * 3. Who waits for a message is told when it is dropped. What is lost only with others that the store refuses is
+ *    set aside with those who wait, and admitted again in the order of arrival.
  */
 export class Admission {
   readonly pending = new Pending();
   #depth = 0;
+  #arrivals = 0;
+  #aside: { readonly entry: Entry; readonly waiters: Waiter[] }[] = [];
   #loader: Loader;
   #backlog: Backlog;
 
@@ -103,21 +106,65 @@ export class Admission {
     const entry = new Entry(admitted, options.durable, options.named, options.parsedInput);
     entry.delayed = isDelayed;
     world.observer?.admitted?.(admitted);
-    if (waiter) entry.waiters.push(waiter);
-    if (isKept) this.pending.set(entry);
-    if (options.named) {
+    if (waiter) {
+      entry.waiters.push(waiter);
+      entry.arrival = ++this.#arrivals;
+    }
+    this.#take(entry);
+    return entry;
+  }
+
+  #take(entry: Entry): void {
+    if (entry.named || entry.durable) this.pending.set(entry);
+    if (entry.named) {
       entry.ready = false;
       this.#loader.find(entry);
-    } else if (options.durable) recorder.store(entry);
+    } else if (entry.durable) this.owner.recorder.store(entry);
     if (!entry.delayed) this.enqueue(entry);
     else if (entry.ready) this.#backlog.delay(entry);
-    return entry;
+  }
+
+  /** A message is lost. Where that was only with others, it is set aside; otherwise whoever waits is told. */
+  lost(entry: Entry, error: FolioError): void {
+    if (error instanceof LostWithOthers) this.#setAside(entry);
+    fail(entry, error);
+  }
+
+  /** Before all is forgotten because of a change that the store refuses: sets aside what that is no reason to lose. */
+  setAside(): void {
+    for (const entry of this.pending.values()) this.#setAside(entry);
+    for (const { mailbox } of this.owner.directory.values()) {
+      for (const entry of mailbox.toArray()) this.#setAside(entry);
+    }
+  }
+
+  /** Admits what was set aside, behind what was loaded from the disk. */
+  admitAgain(): void {
+    const aside = this.#aside.splice(0).sort((a, b) => a.entry.arrival - b.entry.arrival);
+    for (const { entry, waiters } of aside) {
+      entry.reset();
+      entry.waiters.push(...waiters);
+      this.#take(entry);
+    }
+  }
+
+  /** Tells those who wait for what was set aside, and is not admitted again. */
+  failAside(error: FolioError): void {
+    for (const { waiters } of this.#aside.splice(0)) for (const waiter of waiters) waiter.failed(error);
+  }
+
+  #setAside(entry: Entry): void {
+    // What is on disk, or is sent by a turn or a timer that is done again, comes again by itself.
+    if (entry.stored || entry.arrival === 0 || entry.waiters.length === 0) return;
+    entry.isAside = true;
+    this.#aside.push({ entry, waiters: entry.waiters.splice(0) });
   }
 
   /** Makes a waiting message durable, so that its caller may leave. No-op once its turn has run. */
   promote(entry: Entry): void {
     if (entry.durable || entry.outcome) return;
     entry.durable = true;
+    if (entry.isAside) return;
     this.pending.set(entry);
     if (entry.ready) this.owner.recorder.store(entry);
   }
@@ -237,5 +284,9 @@ export class Admission {
 }
 
 function fail(entry: Entry, error: FolioError): void {
-  for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
+  for (const waiter of entry.waiters.splice(0)) {
+    // Its row is on disk, whatever becomes of its turn.
+    if (entry.stored && !waiter.wantsOutcome) waiter.admitted();
+    else waiter.failed(error);
+  }
 }

@@ -1,14 +1,18 @@
 import type { Clock } from "../core/clock.ts";
-import { FolioError } from "../core/errors.ts";
+import { errorMessage, FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Limits } from "../config.ts";
+import type { Commit } from "../store/commit.ts";
 import { FencedError, type Head, type ShardEngine, UnavailableError } from "../store/engine.ts";
 import type { EventRow } from "../store/events.ts";
+import { RefusedError } from "../store/refusal.ts";
 import { InFlight, type Sent } from "./in_flight.ts";
-import { OpenCommit, type Release } from "./open_commit.ts";
+import type { OpenCommit, Release } from "./open_commit.ts";
 import { Patience } from "./patience.ts";
+import { LostWithOthers } from "./pending.ts";
 import { notOwner } from "./serving.ts";
+import { type ChangeOptions, Unsent } from "./unsent.ts";
 
 /** What a committer tells its shard. */
 export interface CommitterOwner {
@@ -16,10 +20,12 @@ export interface CommitterOwner {
   committed(events: readonly EventRow[], outbox: number): void;
   /** Turns may run again. */
   ready(): void;
+  /** A change has joined: turns that were not to be part of it may run. */
+  changed(): void;
   /** Another holder has the shard. */
   fenced(error: FolioError): void;
   /** Commits are lost: the shard's memory no longer agrees with its disk, and must be loaded again. */
-  lost(head: Head, why: string): Promise<void>;
+  lost(head: Head, why: FolioError): Promise<void>;
 }
 
 /**
@@ -33,7 +39,8 @@ const IN_FLIGHT_MAX = 2;
 
 /**
  * Gathers what turns change into commits, and makes one durable after the other (group commit). Which commits are on
- * their way, and after which, is with `InFlight`; how long to wait with a store in trouble, with `Patience`.
+ * their way, and after which, is with `InFlight`; which are not yet, with `Unsent`; how long to wait with a store in
+ * trouble, with `Patience`.
  *
  * Invariants:
  * 1. At most two commits are on their way to the engine, which takes them in their order; the next one fills
@@ -43,9 +50,10 @@ const IN_FLIGHT_MAX = 2;
  * 3. When a commit is lost, so are those after it, which were built on it; nothing of them is released.
  * 4. Whether commits whose answers did not come are durable is decided by their ids and the engine's head, once
  *    a new epoch keeps them from landing later.
+ * 5. A change is blamed for a refusal only when it was alone in its commit, which is not on disk.
  */
 export class Committer {
-  #open = new OpenCommit();
+  readonly #unsent = new Unsent();
   readonly #inFlight: InFlight;
   /** Releases of a durable commit that are called next, whatever becomes of those behind it. */
   #untold: Release[] = [];
@@ -76,12 +84,12 @@ export class Committer {
 
   /** The commit that joins now. What joins becomes durable with it. */
   get open(): OpenCommit {
-    return this.#open;
+    return this.#unsent.open;
   }
 
   /** Index that the open commit will have. */
   get openIndex(): number {
-    return this.#inFlight.nextIndex;
+    return this.#inFlight.nextIndex + this.#unsent.ahead;
   }
 
   /** Index of the newest durable commit. */
@@ -91,12 +99,29 @@ export class Committer {
 
   /** Whether turns must wait for the next commit. */
   get isFull(): boolean {
+    if (this.#unsent.isSingling) return this.#inFlight.length > 0 || this.#unsent.hasRows;
     const { commitTurnsMax, commitBytesMax } = this.world.limits;
-    return this.#open.turns >= commitTurnsMax || this.#open.bytes >= commitBytesMax;
+    const { turns, bytes } = this.#unsent.open;
+    return turns >= commitTurnsMax || bytes >= commitBytesMax;
   }
 
   get isAccepting(): boolean {
     return this.#state === "open";
+  }
+
+  /** Whether a change is just joining, which what is done now would be part of. */
+  get isChanging(): boolean {
+    return this.#unsent.isChanging;
+  }
+
+  /** Lets what `join` adds to the open commit be kept or refused as one. */
+  change<Result>(join: () => Result, options?: ChangeOptions): Result {
+    if (this.#unsent.isChanging) return join();
+    try {
+      return this.#unsent.change(join, options);
+    } finally {
+      this.owner.changed();
+    }
   }
 
   /** Sends the open commit on its way as soon as the work of this moment has joined it. */
@@ -112,9 +137,9 @@ export class Committer {
   /** Resolves when all that has joined so far is durable; rejects when it is lost. */
   flushed(): Promise<void> {
     // Not of who only wants to be confirmed: while the shard is loaded again, nobody is, and the loading asks this.
-    if (this.#inFlight.length === 0 && !this.#open.hasRows) return Promise.resolve();
+    if (this.#inFlight.length === 0 && !this.#unsent.hasRows) return Promise.resolve();
     return new Promise((durable, lost) => {
-      this.#open.releases.push({ durable, lost });
+      this.open.releases.push({ durable, lost });
       this.flushSoon();
     });
   }
@@ -126,7 +151,7 @@ export class Committer {
   confirmed(): Promise<void> {
     if (!this.engine.isShared) return Promise.resolve();
     return new Promise((durable, lost) => {
-      this.#open.releases.push({ durable, lost });
+      this.open.releases.push({ durable, lost });
       this.flushSoon();
     });
   }
@@ -148,40 +173,51 @@ export class Committer {
   }
 
   #isIdle(): boolean {
-    return this.#inFlight.length === 0 && !this.#open.hasRows && this.#open.releases.length === 0;
+    const { next, open, hasCut } = this.#unsent;
+    return this.#inFlight.length === 0 && !hasCut && !next.hasRows && open.releases.length === 0;
   }
 
   #maySend(): boolean {
     if (this.#state !== "open") return false;
     if (this.#inFlight.length === 0) return true;
+    // Behind one that may be refused, nothing is sent.
+    if (this.#unsent.isSingling || this.#unsent.hasCut) return false;
     const { commitFollowsTurns, commitBytesMax } = this.world.limits;
+    const { turns, bytes } = this.open;
     // Each commit has its price.
-    const isWorthIt = this.#open.turns >= commitFollowsTurns || this.#open.bytes >= commitBytesMax;
+    const isWorthIt = turns >= commitFollowsTurns || bytes >= commitBytesMax;
     return this.#inFlight.length < IN_FLIGHT_MAX && isWorthIt;
   }
 
   #flush(): void {
     if (!this.#maySend()) return;
-    const commit = this.#open;
+    const commit = this.#unsent.next;
     const wasFull = this.isFull;
     if (!commit.hasRows) {
       if (this.#inFlight.length > 0) return;
       if (commit.releases.length > 0) {
-        this.#open = new OpenCommit();
+        this.#unsent.landed(this.#unsent.take());
         if (this.engine.isShared) return this.#confirm(commit);
         // Nothing to write, and nothing before it on its way: what was waited for is durable already.
         for (const release of commit.releases) release.durable();
       }
+      if (this.#unsent.hasCut) return this.#flush();
       this.#wakeIdle();
       if (wasFull) this.owner.ready();
       return;
     }
     const { shard, ids, now } = this.world;
-    const place = { index: this.openIndex, epoch: this.#epoch, id: ids.next(), at: now() };
-    const sealed = commit.seal(place, shard);
-    this.#open = new OpenCommit();
-    const sent = this.#inFlight.add(commit, sealed.id);
+    const place = { index: this.#inFlight.nextIndex, epoch: this.#epoch, id: ids.next(), at: now() };
+    this.#unsent.take();
+    const sent = this.#inFlight.add(commit, place.id);
     this.world.observer?.committing?.(shard, commit);
+    let sealed: Commit;
+    try {
+      sealed = commit.seal(place, shard);
+    } catch (error) {
+      // What cannot be made into JSON now could not be later.
+      return this.#answered(sent, { error: new RefusedError(errorMessage(error), { cause: error }) });
+    }
     this.engine.append(sealed.index - 1, sealed).then(
       () => this.#answered(sent, {}),
       (error) => this.#answered(sent, { error }),
@@ -233,6 +269,7 @@ export class Committer {
     if (!sent) return [];
     const { commit, isEmpty } = sent;
     if (!isEmpty) {
+      this.#unsent.landed(commit);
       this.#patience.succeeded();
       this.world.observer?.committed?.(this.world.shard, true);
     }
@@ -257,16 +294,36 @@ export class Committer {
     const durable = this.#inFlight.countUpTo(head.id);
     this.#releaseDurable(durable);
     if (this.#inFlight.length > 0) {
-      const why = error instanceof Error ? error.message : String(error);
-      const { shard } = this.world;
-      this.#loseAll(new FolioError("store-unavailable", `Store failed: ${why}`, { shard }, { cause: error }));
+      const why = this.#whyLost(error);
+      if (durable === 0 && error instanceof RefusedError) this.#refused(error);
+      this.#loseAll(why);
       await this.owner.lost(head, why);
-      await this.#patience.afterLoss();
+      await this.#patience.afterLoss(error instanceof RefusedError);
     }
     if (!this.#isRecovering()) return;
     this.#state = "open";
     this.#flush();
     this.owner.ready();
+  }
+
+  #whyLost(cause: unknown): FolioError {
+    const what = `Store failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const Lost = cause instanceof RefusedError ? LostWithOthers : FolioError<"store-unavailable">;
+    return new Lost("store-unavailable", what, { shard: this.world.shard }, { cause });
+  }
+
+  /** The oldest commit on its way was refused: its change is to blame, or it is to be found which of them is. */
+  #refused(error: RefusedError): void {
+    const { shard } = this.world;
+    const commit = this.#inFlight.oldest?.commit;
+    if (!commit) return;
+    const { only, changes, releases } = commit;
+    if (changes !== 1 || !only) return this.#unsent.goAlone(this.#inFlight.changes + this.#unsent.changes);
+    const told = new FolioError("store-refused", `Store refuses this: ${error.message}`, { shard }, {
+      cause: error,
+    });
+    for (const release of releases.splice(only.first, only.end - only.first)) release.lost(told);
+    only.refused?.(told);
   }
 
   #isRecovering(): boolean {
@@ -298,14 +355,10 @@ export class Committer {
       if (!isEmpty) this.world.observer?.committed?.(this.world.shard, false);
       for (const release of commit.releases) release.lost(error);
     }
-    this.#loseOpen(error);
+    for (const commit of this.#unsent.takeAll()) {
+      for (const release of commit.releases) release.lost(error);
+    }
     this.#wakeIdle();
-  }
-
-  #loseOpen(error: FolioError): void {
-    const open = this.#open;
-    this.#open = new OpenCommit();
-    for (const release of open.releases) release.lost(error);
   }
 
   #wakeIdle(): void {

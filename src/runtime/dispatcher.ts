@@ -1,4 +1,5 @@
 import { Journal } from "../core/journal.ts";
+import { aboutMessage } from "../core/log.ts";
 import type { AnySaga } from "../core/saga.ts";
 import type { Activation } from "./activation.ts";
 import type { Entry } from "./mailbox.ts";
@@ -53,7 +54,8 @@ export class Dispatcher {
     if (activation.scheduled || !isReady(activation)) return;
     activation.scheduled = true;
     this.#ready.push(activation);
-    if (!this.#running) this.run();
+    // What runs while a change joins would be part of it.
+    if (!this.#running && !this.owner.committer.isChanging) this.run();
   }
 
   /** Lets a newly loaded activation begin, unless its first message waits for its next attempt. */
@@ -98,6 +100,8 @@ export class Dispatcher {
   #handle(activation: Activation, entry: Entry): void {
     const { message } = entry;
     const { world, shard } = this.owner;
+    const refused = this.owner.refusals.open(entry);
+    if (refused) return this.#refused(activation, entry, refused);
     if (activation.result) return this.#takeSagaTurn(activation, entry, activation.result);
     if (activation.loadError !== undefined || !activation.actor) {
       return this.#failed(activation, entry, activation.loadError);
@@ -152,6 +156,20 @@ export class Dispatcher {
     for (const reader of activation.readers.splice(0)) reader.resolve();
   }
 
+  /** The store has refused what came of the message's turn: the attempt has failed. */
+  #refused(activation: Activation, entry: Entry, error: Error): void {
+    const { refusals, world, shard } = this.owner;
+    if (!refusals.whyHeld(entry)) return this.#failed(activation, entry, error);
+    activation.phase = "held";
+    activation.stopped = error.message;
+    const fields = { shard, ...aboutMessage(entry.message), error: error.message };
+    world.log(
+      "error",
+      "Actor stands still until the next start: the store takes nothing of its message",
+      fields,
+    );
+  }
+
   /** A saga's messages wait until the process starts again, with code that fits what the saga has recorded. */
   #stop(activation: Activation, { message }: Entry, error: Error): void {
     activation.phase = "held";
@@ -177,13 +195,18 @@ export class Dispatcher {
     }
     let snapshot: string | undefined;
     try {
-      if (isSnapshotDue(activation, result)) snapshot = snapshotText(result.state);
+      // It may be what was refused, and can be done without.
+      const isDue = isSnapshotDue(activation, result) && !this.owner.refusals.isKnown(entry);
+      if (isDue) snapshot = snapshotText(result.state);
     } catch (error) {
       this.#failed(activation, entry, error);
       return false;
     }
-    this.owner.recorder.turn(activation, entry, result, snapshot, this.#turnWorld.now);
-    this.#settlement.done(activation, entry, result.reply);
+    const { recorder } = this.owner;
+    recorder.ending(entry, () => {
+      recorder.turn(activation, entry, result, snapshot, this.#turnWorld.now);
+      this.#settlement.done(activation, entry, result.reply);
+    });
     return true;
   }
 

@@ -43,6 +43,11 @@ export class InFlight {
     return this.#index;
   }
 
+  /** Changes in all of them. */
+  get changes(): number {
+    return this.#sent.reduce((count, { commit }) => count + commit.changes, 0);
+  }
+
   /** Index that the next commit will have. */
   get nextIndex(): number {
     let index = this.#index + 1;

@@ -35,6 +35,10 @@ export class Entry {
   delayed = false;
   /** Set once the row is on disk. */
   stored = false;
+  /** Its place among all that came from outside with somebody who waits; 0 for others. */
+  arrival = 0;
+  /** It was lost with others, and is admitted again when the shard has been loaded. */
+  isAside = false;
   readonly waiters: Waiter[] = [];
   #inputJson: string | undefined;
 
@@ -61,6 +65,17 @@ export class Entry {
     entry.originalInput = record.originalInput;
     entry.stored = true;
     return entry;
+  }
+
+  /** As it was when it came: nothing of it is on disk. */
+  reset(): void {
+    this.seq = 0;
+    this.status = "queued";
+    this.attempts = 0;
+    this.nextAttemptAt = this.handledAt = this.outcome = null;
+    this.failures = [];
+    this.ready = true;
+    this.isAside = false;
   }
 
   toRecord(shard: number): MessageRecord {

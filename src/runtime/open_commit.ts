@@ -3,7 +3,7 @@ import type { ArchivedRow } from "../store/archive.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
 import type { EventRow } from "../store/events.ts";
-import { messageRow } from "../store/messages.ts";
+import { type BuriedRow, messageRow } from "../store/messages.ts";
 import type { OutboxRow } from "../store/outbox.ts";
 import type { SnapshotRow } from "../store/snapshots.ts";
 import { type Timer, timerRow } from "../store/timers.ts";
@@ -16,6 +16,13 @@ export interface Release {
   lost(error: FolioError): void;
 }
 
+/** A change that is alone in its commit: which of the commit's releases are its own, and who is told of a refusal. */
+export interface OnlyChange {
+  readonly first: number;
+  readonly end: number;
+  readonly refused: ((error: FolioError) => void) | undefined;
+}
+
 /** A commit while turns still join it. */
 export class OpenCommit {
   readonly events: EventRow[] = [];
@@ -25,6 +32,8 @@ export class OpenCommit {
   readonly relayed: number[] = [];
   readonly snapshots: SnapshotRow[] = [];
   readonly checkpoints: CheckpointRow[] = [];
+  /** Messages that become dead letters without their rows being written anew. */
+  readonly buried: BuriedRow[] = [];
   /** Timers as they are after this commit, by `timerKey`; undefined where there is none any more. */
   readonly timers = new Map<string, { actor: string; name: string; timer: Timer | undefined }>();
   readonly webhookSecrets: WebhookSecretsRow[] = [];
@@ -33,11 +42,18 @@ export class OpenCommit {
   readonly releases: Release[] = [];
   turns = 0;
   bytes = 0;
+  /** What is kept or refused as one (`Unsent.change`): so many. */
+  changes = 0;
+  /** The first change. */
+  only: OnlyChange | undefined;
+  /** Cut off so that its change is alone. */
+  isSingle = false;
 
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
       this.relayed.length > 0 || this.snapshots.length > 0 || this.checkpoints.length > 0 ||
-      this.timers.size > 0 || this.webhookSecrets.length > 0 || this.archived.length > 0 ||
+      this.timers.size > 0 || this.buried.length > 0 || this.webhookSecrets.length > 0 ||
+      this.archived.length > 0 ||
       this.prune !== null;
   }
 
@@ -54,6 +70,7 @@ export class OpenCommit {
       timers: timers.flatMap(({ timer }) => timer ? [timerRow(timer)] : []),
       timersGone: timers.flatMap(({ actor, name, timer }) => timer ? [] : [[actor, name]]),
       checkpoints: this.checkpoints,
+      ...(this.buried.length > 0 ? { buried: this.buried } : {}),
       ...(this.webhookSecrets.length > 0 ? { webhookSecrets: this.webhookSecrets } : {}),
       ...(this.archived.length > 0 ? { archived: this.archived } : {}),
       prune: this.prune,

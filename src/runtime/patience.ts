@@ -3,7 +3,7 @@ import { FencedError } from "../store/engine.ts";
 
 const DELAY_MS = 100;
 const DELAY_MS_MAX = 5_000;
-/** Losses in a row from which on it is waited: what is refused may be refused for good. */
+/** Losses in a row from which on it is waited. */
 const LOSSES_AT_ONCE = 3;
 
 /** Waits with a store that does not answer, or loses what it is given: longer each time, 5 s at the most. */
@@ -33,9 +33,14 @@ export class Patience {
     return undefined;
   }
 
-  /** To be awaited before anything is sent again after a loss: at once for the first few in a row. */
-  afterLoss(): Promise<void> {
-    const delayMs = DELAY_MS * 2 ** (++this.#losses - LOSSES_AT_ONCE - 1);
+  /**
+   * To be awaited before anything is sent again after a loss: at once for the first few in a row.
+   *
+   * @param isRefusal The store answers, and takes other things: it is waited no longer each time.
+   */
+  afterLoss(isRefusal: boolean): Promise<void> {
+    const more = ++this.#losses - LOSSES_AT_ONCE - 1;
+    const delayMs = isRefusal ? DELAY_MS : DELAY_MS * 2 ** more;
     if (this.#losses <= LOSSES_AT_ONCE || !this.isWanted()) return Promise.resolve();
     return new Promise((resolve) => {
       this.clock.after(Math.min(delayMs, DELAY_MS_MAX), resolve);

@@ -61,6 +61,9 @@ export class Pending {
   }
 }
 
+/** A change was lost only because of others, which the store refuses: it can be made again. */
+export class LostWithOthers extends FolioError<"store-unavailable"> {}
+
 /** Answers a repeated message when the first one is still pending. */
 export function answerTwin(twin: Entry, message: Message, waiter: Waiter): void {
   if (!isSameContent(twin.toRecord(0), message)) waiter.failed(mismatch(message.id));

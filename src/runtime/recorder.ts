@@ -1,11 +1,12 @@
 import { aboutMessage } from "../core/log.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, type FolioError } from "../core/errors.ts";
 import type { Message, Outcome, Told } from "../core/message.ts";
 import type { Head } from "../store/engine.ts";
 import type { Activation } from "./activation.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { type Refusals, UNWRITABLE } from "./refusals.ts";
 import type { World } from "./world.ts";
 import type { TimerChange, TurnResult } from "./turn.ts";
 
@@ -15,10 +16,13 @@ export interface RecorderOwner {
   readonly shard: number;
   readonly committer: Committer;
   readonly outgoing: Outgoing;
+  readonly refusals: Refusals;
   /** Lets a change of an actor's timer join the open commit. */
   changeTimer(actor: string, change: TimerChange, cause: Message): void;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
+  /** What has come of a message is lost, and so is its admission if it was not on disk. */
+  lost(entry: Entry, error: FolioError): void;
   /** A message has left its mailbox. */
   left(): void;
 }
@@ -34,7 +38,7 @@ const ENTRY_CHARS = 500;
  * Invariants:
  * 1. Positions are given in the order in which events join commits, without gaps.
  * 2. Times never decrease within a shard.
- * 3. What became of a message, and what is sent about it, join the same commit.
+ * 3. What became of a message, and what is sent about it, join the same commit, as one change (`Unsent.change`).
  */
 export class Recorder {
   /** Of the newest event, on disk or not. */
@@ -70,6 +74,12 @@ export class Recorder {
 
   /** Lets a message's row be written, or written again, with the open commit. */
   store(entry: Entry): void {
+    const { committer, refusals } = this.owner;
+    const options = entry.stored ? refusals.ofTurn(entry) : refusals.ofAdmission(entry);
+    committer.change(() => this.#store(entry), options);
+  }
+
+  #store(entry: Entry): void {
     const { open } = this.owner.committer;
     this.#number(entry);
     // Also where only its attempts change: its row is written as a whole.
@@ -82,9 +92,7 @@ export class Recorder {
           // With an outcome, its own release follows, in this commit or in a later one.
           if (!entry.outcome) { for (const waiter of entry.waiters.slice()) waiter.admitted(); }
         },
-        lost: (error) => {
-          for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-        },
+        lost: (error) => this.owner.lost(entry, error),
       });
     }
     open.entries.add(entry);
@@ -153,9 +161,7 @@ export class Recorder {
         this.owner.world.observer?.settled?.(entry.message, outcome.status);
         for (const waiter of entry.waiters.splice(0)) waiter.handled(outcome);
       },
-      lost: (error) => {
-        for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
-      },
+      lost: (error) => this.owner.lost(entry, error),
     });
     this.#tell(entry, outcome);
     this.owner.world.observer?.ended?.(entry.message, this.owner.shard, outcome.status);
@@ -163,15 +169,38 @@ export class Recorder {
   }
 
   note(entry: Entry, error: unknown): void {
-    entry.failures.push({ attempt: entry.attempts, at: this.now(), error: clip(errorMessage(error)) });
+    entry.failures.push({ attempt: entry.attempts, at: this.now(), error: this.#textOf(entry, error) });
+  }
+
+  #textOf(entry: Entry, error: unknown): string {
+    return this.owner.refusals.mustBePlain(entry) ? UNWRITABLE : clip(errorMessage(error));
+  }
+
+  /** A message's turn or attempt has failed: what joins now is one change. */
+  failure<Result>(entry: Entry, join: () => Result): Result {
+    const { committer, refusals } = this.owner;
+    return committer.change(() => {
+      refusals.recorded(entry);
+      return join();
+    }, refusals.ofFailure(entry));
+  }
+
+  /** A message's turn or attempt has come to something else than a failure: what joins now is one change. */
+  ending<Result>(entry: Entry, join: () => Result): Result {
+    const { committer, refusals } = this.owner;
+    return committer.change(join, refusals.ofTurn(entry));
   }
 
   /** A message has used up its attempts: it becomes a dead letter. */
   bury(entry: Entry, error: unknown): void {
     const { message } = entry;
+    const { committer, refusals } = this.owner;
     entry.status = "dead";
     entry.nextAttemptAt = null;
-    this.store(entry);
+    if (refusals.mustMark(entry)) {
+      committer.open.buried.push([message.id, message.actor, entry.attempts, this.now(), UNWRITABLE]);
+      committer.flushSoon();
+    } else this.store(entry);
     this.#tell(entry, { status: "dead", error });
     this.owner.world.observer?.ended?.(message, this.owner.shard, "dead", error);
     this.owner.world.log("error", "Message became a dead letter", {
@@ -184,7 +213,7 @@ export class Recorder {
       this.owner.settled(entry);
       this.owner.world.observer?.settled?.(message, "dead");
     };
-    this.owner.committer.open.releases.push({ durable, lost: () => {} });
+    committer.open.releases.push({ durable, lost: () => {} });
   }
 
   /** Lets who asked for it be told what became of a message. */
@@ -195,7 +224,7 @@ export class Recorder {
     const told: Told = outcome.status === "done"
       ? { ...common, output: outcome.reply }
       : outcome.status === "dead"
-      ? { ...common, error: { code: "dead-letter", message: clip(errorMessage(outcome.error)) } }
+      ? { ...common, error: { code: "dead-letter", message: this.#textOf(entry, outcome.error) } }
       : {
         ...common,
         error: {
@@ -240,7 +269,7 @@ export class Recorder {
   /** An attempt of an activity has failed. @param delayMs Until the next one; undefined where there is none. */
   failWork(entry: Entry, error: unknown, delayMs: number | undefined): void {
     this.note(entry, error);
-    if (delayMs === undefined) {
+    if (delayMs === undefined || this.owner.refusals.mustMark(entry)) {
       this.owner.left();
       return this.bury(entry, error);
     }

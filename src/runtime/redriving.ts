@@ -7,6 +7,7 @@ import type { Committer } from "./committer.ts";
 import { Entry } from "./mailbox.ts";
 import { inProgress } from "./pending.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Serving } from "./serving.ts";
 import type { World } from "./world.ts";
 
@@ -16,6 +17,7 @@ export interface RedrivingOwner {
   readonly store: ShardStore;
   readonly committer: Committer;
   readonly recorder: Recorder;
+  readonly refusals: Refusals;
   readonly serving: Serving;
   readonly admission: Admission;
 }
@@ -49,9 +51,13 @@ export class Redriving {
       at,
       error: input === undefined ? "redriven" : "redriven with edited input",
     });
-    recorder.store(entry);
+    this.owner.refusals.forget(entry);
+    const stored = committer.change(() => {
+      recorder.store(entry);
+      return committer.flushed();
+    });
     admission.enqueue(entry);
-    await committer.flushed();
+    await stored;
   }
 
   /** Marks a dead letter as dealt with: it leaves the list, and is forgotten after its retention. */
@@ -59,8 +65,11 @@ export class Redriving {
     const entry = await this.#reserve(record, {});
     entry.handledAt = this.owner.world.clock.now();
     entry.failures.push({ attempt: 0, at: entry.handledAt, error: "discarded" });
-    this.owner.recorder.store(entry);
-    await this.owner.committer.flushed();
+    const { recorder, committer } = this.owner;
+    await committer.change(() => {
+      recorder.store(entry);
+      return committer.flushed();
+    });
     this.owner.admission.pending.delete(entry);
   }
 

@@ -6,6 +6,7 @@ import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import { turnFailure } from "./pending.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Refusals } from "./refusals.ts";
 import type { World } from "./world.ts";
 
 /** What settling needs of its shard. */
@@ -14,8 +15,11 @@ export interface SettlementOwner {
   readonly shard: number;
   readonly committer: Committer;
   readonly recorder: Recorder;
+  readonly refusals: Refusals;
   /** A message's outcome is on disk, or it is gone. */
   settled(entry: Entry): void;
+  /** What has come of a message is lost. */
+  lost(entry: Entry, error: FolioError): void;
   /** A message has left its mailbox. */
   left(): void;
 }
@@ -43,7 +47,13 @@ export class Settlement {
     const { recorder } = this.owner;
     const why = details === undefined ? { rejection } : { rejection, details };
     this.#leave(activation);
-    recorder.conclude(entry, { status: "rejected", ...why, version, position: recorder.position });
+    recorder.ending(entry, () =>
+      recorder.conclude(entry, {
+        status: "rejected",
+        ...why,
+        version,
+        position: recorder.position,
+      }));
   }
 
   /** The actor is at another version than the message is for. @param expected As `Message.expectedVersion`. */
@@ -62,11 +72,11 @@ export class Settlement {
     this.#leave(activation);
     const { position } = this.owner.recorder;
     entry.outcome = { status: "rejected", rejection: error.code, version, position };
-    const tell = (told: FolioError) => {
+    const durable = () => {
       this.owner.settled(entry);
-      for (const waiter of entry.waiters.splice(0)) waiter.failed(told);
+      for (const waiter of entry.waiters.splice(0)) waiter.failed(error);
     };
-    this.owner.committer.open.releases.push({ durable: () => tell(error), lost: tell });
+    this.owner.committer.open.releases.push({ durable, lost: (why) => this.owner.lost(entry, why) });
     this.owner.committer.flushSoon();
   }
 
@@ -79,17 +89,24 @@ export class Settlement {
   failed(activation: Activation, entry: Entry, error: unknown): number | undefined {
     const { world, shard, recorder } = this.owner;
     const { message } = entry;
-    const fields = { shard, ...aboutMessage(message) };
     if (!entry.durable) {
+      const fields = { shard, ...aboutMessage(message) };
       world.observer?.ended?.(message, shard, "failed", error);
       if (isFull(error)) return this.#giveUp(activation, entry, error);
       world.log("error", "Handler failed", { ...fields, error: errorMessage(error) });
       return this.#giveUp(activation, entry, turnFailure(error, message));
     }
+    return recorder.failure(entry, () => this.#attemptFailed(activation, entry, error));
+  }
+
+  /** As `failed`, of a message that is kept. */
+  #attemptFailed(activation: Activation, entry: Entry, error: unknown): number | undefined {
+    const { world, shard, recorder, refusals } = this.owner;
+    const { message } = entry;
     const policy = activation.actor?.retry;
     entry.attempts++;
     recorder.note(entry, error);
-    if (!policy || entry.attempts >= policy.attemptsMax) {
+    if (!policy || entry.attempts >= policy.attemptsMax || refusals.mustMark(entry)) {
       this.#leave(activation);
       recorder.bury(entry, error);
       return undefined;
@@ -100,7 +117,8 @@ export class Settlement {
     recorder.store(entry);
     world.observer?.ended?.(message, shard, "retrying", error);
     world.log("warn", "Handler failed, will be tried again", {
-      ...fields,
+      shard,
+      ...aboutMessage(message),
       attempt: entry.attempts,
       error: errorMessage(error),
     });

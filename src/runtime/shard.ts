@@ -13,9 +13,11 @@ import { LogWakeups } from "./log_wakeups.ts";
 import type { Entry, Waiter } from "./mailbox.ts";
 import type { OpenCommit } from "./open_commit.ts";
 import { Outgoing, type ReactorAnswer } from "./outgoing.ts";
+import { LostWithOthers } from "./pending.ts";
 import { type QueueReading, readQueues } from "./queues.ts";
 import { Recorder } from "./recorder.ts";
 import { Redriving } from "./redriving.ts";
+import { Refusals } from "./refusals.ts";
 import { draining, Serving } from "./serving.ts";
 import { type ReadState, StateReader } from "./state_reader.ts";
 import { Timers } from "./timers.ts";
@@ -49,8 +51,10 @@ export class Shard {
   readonly #recorder: Recorder;
   readonly #outgoing: Outgoing;
   readonly #redriving: Redriving;
+  readonly #refusals: Refusals;
   readonly #states: StateReader;
   #timers: Timers;
+  #reloading: Promise<void> = Promise.resolve();
   #cancelSweep: () => void = () => {};
 
   private constructor(
@@ -72,8 +76,9 @@ export class Shard {
           this.work.resume();
           this.#dispatcher.run();
         },
+        changed: () => this.#dispatcher.run(),
         fenced: (error) => this.#stopServing("fenced", error),
-        lost: (newHead, why) => this.#reload(newHead, why),
+        lost: (newHead, why) => this.#reloading = this.#reload(newHead, why),
       },
       { ...world, shard, now: () => this.#recorder.now() },
       head,
@@ -91,9 +96,14 @@ export class Shard {
       head,
       outboxDepth,
     );
-    const parts = { world, shard, committer, outgoing };
+    const refusals = this.#refusals = new Refusals(world);
+    const parts = { world, shard, committer, outgoing, refusals };
     const leaving = {
-      settled: (entry: Entry) => this.#admission.pending.delete(entry),
+      settled: (entry: Entry) => {
+        this.#admission.pending.delete(entry);
+        refusals.forget(entry);
+      },
+      lost: (entry: Entry, error: FolioError) => this.#admission.lost(entry, error),
       left: () => this.#admission.left(),
     };
     this.#timers = this.#newTimers();
@@ -101,11 +111,13 @@ export class Shard {
     const recorder = this.#recorder = new Recorder({ ...parts, ...leaving, changeTimer }, head);
     const load: Admission["load"] = (activation) => this.#admission.load(activation);
     const dispatcher = this.#dispatcher = new Dispatcher({ ...parts, ...leaving, recorder, load });
-    const work = this.work = new Work({ committer, recorder });
+    const work = this.work = new Work({ committer, recorder, refusals });
     const admission = this.#admission = new Admission(
       { world, store, committer, directory, serving, recorder, dispatcher, work },
     );
-    this.#redriving = new Redriving({ world, store, committer, serving, recorder, admission });
+    this.#redriving = new Redriving(
+      { world, store, committer, serving, recorder, refusals, admission },
+    );
     this.#states = new StateReader({ shard, directory, committer, serving, load });
   }
 
@@ -118,7 +130,13 @@ export class Shard {
     const head = await store.engine.acquire();
     world.clock.atLeast(head.at);
     const shard = new Shard(store, world, head, await countOutbox(store.database));
-    await shard.#loadWaiting();
+    try {
+      await shard.#loadWaiting();
+    } catch (error) {
+      // What was begun meanwhile may have been lost: then all is loaded again.
+      if (!shard.#serving.isRecovering) throw error;
+      await shard.#reloading;
+    }
     shard.#serving.started();
     shard.#dispatcher.run();
     shard.#cancelSweep = shard.#directory.startSweeping();
@@ -153,10 +171,12 @@ export class Shard {
    * Puts a message into its actor's mailbox. A durable one with a `deliverAt` to come waits for it first.
    *
    * @returns The entry, for `promote`.
-   * @throws {FolioError} `mailbox-full`, `shard-full`, `draining`, `not-owner`, `store-unavailable`.
+   * @throws {FolioError} `mailbox-full`, `shard-full`, `draining`, `not-owner`, `store-unavailable`,
+   * `store-refused`.
    */
   submit(message: Message, options: AdmitOptions, waiter?: Waiter): Entry {
     this.#serving.check();
+    this.#refusals.checkAdmission(message);
     const full = this.#admission.whyFull(message.actor);
     if (full) this.world.observer?.refused?.(message, full.code);
     if (full) throw full;
@@ -242,8 +262,10 @@ export class Shard {
   /** Lets what a service has done join the open commit. Resolves when that is on disk. */
   #record(change: (open: OpenCommit) => void): Promise<void> {
     this.#serving.check();
-    change(this.#committer.open);
-    return this.#committer.flushed();
+    return this.#committer.change(() => {
+      change(this.#committer.open);
+      return this.#committer.flushed();
+    });
   }
 
   #newTimers(): Timers {
@@ -252,6 +274,7 @@ export class Shard {
       store: this.store,
       committer: this.#committer,
       outgoing: this.#outgoing,
+      refusals: this.#refusals,
       now: () => this.#recorder.now(),
       failed: (error) => this.world.log("error", "Timers cannot be read", { error: errorMessage(error) }),
     });
@@ -270,8 +293,9 @@ export class Shard {
     this.#timers = this.#newTimers();
   }
 
-  async #reload(head: Head, why: string): Promise<void> {
+  async #reload(head: Head, why: FolioError): Promise<void> {
     this.#serving.recovering();
+    if (why instanceof LostWithOthers) this.#admission.setAside();
     this.#beginAnew();
     while (this.#serving.isRecovering) {
       try {
@@ -288,7 +312,9 @@ export class Shard {
       }
     }
     this.#serving.recovered();
-    this.world.log("warn", "Shard was loaded again after a lost commit", { shard: this.number, why });
+    this.#admission.admitAgain();
+    const fields = { shard: this.number, why: why.message };
+    this.world.log("warn", "Shard was loaded again after a lost commit", fields);
   }
 
   /** Drops all memory, telling whoever waits. */
@@ -302,6 +328,7 @@ export class Shard {
     this.#serving.stopped(state);
     this.#cancelSweep();
     this.#forget(error);
+    this.#admission.failAside(error);
     if (state === "closed") this.#committer.close(error);
     else this.world.log("error", error.message, { shard: this.number });
   }

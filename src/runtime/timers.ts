@@ -4,6 +4,7 @@ import { nextTimerAt, readTimers, type Timer, timerKey } from "../store/timers.t
 import type { Committer } from "./committer.ts";
 import { type DueKey, type DuePage, DueWindow } from "./due_window.ts";
 import type { Outgoing } from "./outgoing.ts";
+import type { Refusals } from "./refusals.ts";
 import type { World } from "./world.ts";
 import type { TimerChange } from "./turn.ts";
 
@@ -13,6 +14,7 @@ export interface TimersOwner {
   readonly store: ShardStore;
   readonly committer: Committer;
   readonly outgoing: Outgoing;
+  readonly refusals: Refusals;
   /** The shard's time, which never goes back. */
   now(): number;
   failed(error: unknown): void;
@@ -113,7 +115,8 @@ export class Timers {
   }
 
   #due(timer: Timer): void {
-    const { committer, outgoing, world } = this.owner;
+    const { committer, outgoing, refusals, world } = this.owner;
+    if (refusals.isTimerHeld(timer)) return;
     if (this.#isStopped || this.#held.get(timerKey(timer)) !== timer) return;
     if (!committer.isAccepting) {
       // The commit whose answer did not come may turn out to be on disk: then nothing is read again.
@@ -125,10 +128,12 @@ export class Timers {
       world.clock.after(NO_ROOM_DELAY_MS, () => this.#due(timer));
       return;
     }
-    this.#drop(timer.actor, timer.name);
     world.observer?.timerFired?.(timer.actor, this.owner.now() - timer.dueAt);
     const { causationId, correlationId, traceparent } = timer;
-    outgoing.send(send, { id: causationId, correlationId, traceparent }, this.owner.now());
+    committer.change(() => {
+      this.#drop(timer.actor, timer.name);
+      outgoing.send(send, { id: causationId, correlationId, traceparent }, this.owner.now());
+    }, refusals.ofTimer(timer));
     committer.flushSoon();
   }
 }

@@ -1,13 +1,16 @@
+import type { FolioError } from "../core/errors.ts";
 import { type Failure, parseActorName } from "../core/message.ts";
 import { Signal } from "../core/signal.ts";
 import type { Committer } from "./committer.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Refusals } from "./refusals.ts";
 
 /** What the work of a shard needs of it. */
 export interface WorkOwner {
   readonly committer: Committer;
   readonly recorder: Recorder;
+  readonly refusals: Refusals;
 }
 
 /**
@@ -111,15 +114,21 @@ export class Work {
   /** Records what an activity gave. No-op when it is too late. Resolves when that is on disk. */
   done(entry: Entry, output: unknown): Promise<void> {
     if (!this.#entries.delete(entry)) return Promise.resolve();
-    this.owner.recorder.settleWork(entry, output);
-    return this.owner.committer.flushed();
+    const { recorder, committer } = this.owner;
+    return recorder.ending(entry, () => {
+      recorder.settleWork(entry, output);
+      return committer.flushed();
+    });
   }
 
   /** Records that it is too late to perform it. */
   expired(entry: Entry): Promise<void> {
     if (!this.#entries.delete(entry)) return Promise.resolve();
-    this.owner.recorder.expireWork(entry);
-    return this.owner.committer.flushed();
+    const { recorder, committer } = this.owner;
+    return recorder.ending(entry, () => {
+      recorder.expireWork(entry);
+      return committer.flushed();
+    });
   }
 
   /**
@@ -130,8 +139,21 @@ export class Work {
   failed(entry: Entry, error: unknown, delayMs: number | undefined): Promise<void> {
     if (!this.has(entry)) return Promise.resolve();
     if (delayMs === undefined) this.#entries.delete(entry);
-    this.owner.recorder.failWork(entry, error, delayMs);
-    return this.owner.committer.flushed();
+    const { recorder, committer } = this.owner;
+    return recorder.failure(entry, () => {
+      recorder.failWork(entry, error, delayMs);
+      return committer.flushed();
+    });
+  }
+
+  /** Why an entry cannot be begun: the store has refused what is recorded of it. */
+  whyRefused(entry: Entry): FolioError | undefined {
+    return this.owner.refusals.open(entry);
+  }
+
+  /** Whether the store takes nothing at all of an entry, which stays as it is until the next start. */
+  isHeld(entry: Entry): boolean {
+    return this.owner.refusals.whyHeld(entry) !== undefined;
   }
 
   /** Records that it cannot be performed at all: a dead letter at once. Resolves when that is on disk. */

@@ -2,7 +2,7 @@ import { type ArchivedRow, moveToArchive } from "./archive.ts";
 import { type CheckpointRow, upsertCheckpoints } from "./checkpoints.ts";
 import type { Statement } from "./database.ts";
 import { type EventRow, insertEvents } from "./events.ts";
-import { type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
+import { type BuriedRow, buryMessages, type MessageRow, pruneMessages, upsertMessages } from "./messages.ts";
 import { deleteOutbox, insertOutbox, type OutboxRow } from "./outbox.ts";
 import { type SnapshotRow, upsertSnapshots } from "./snapshots.ts";
 import { deleteTimers, type TimerKey, type TimerRow, upsertTimers } from "./timers.ts";
@@ -23,6 +23,8 @@ export interface Commit {
   readonly events: readonly EventRow[];
   /** Messages as they are after this commit. */
   readonly messages: readonly MessageRow[];
+  /** Messages that become dead letters, where the store takes nothing else of them. */
+  readonly buried?: readonly BuriedRow[] | undefined;
   readonly outbox: readonly OutboxRow[];
   /** Outbox entries that have arrived. */
   readonly relayed: readonly number[];
@@ -46,6 +48,7 @@ export function apply(commit: Commit): Statement[] {
   const statements: Statement[] = [
     ...insertEvents(commit.events),
     ...upsertMessages(commit.messages),
+    ...(commit.buried ? [buryMessages(commit.buried)] : []),
     ...insertOutbox(commit.outbox),
   ];
   if (commit.relayed.length > 0) statements.push(deleteOutbox(commit.relayed));

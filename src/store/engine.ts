@@ -1,7 +1,8 @@
 import { type ChainHead, formatHead, nextLink, noChain, parseHead } from "./chain.ts";
 import { apply, type Commit } from "./commit.ts";
 import { dropOldCommits, fencedMessage, insertCommit } from "./commits.ts";
-import { type Database, DatabaseError, type Row } from "./database.ts";
+import { type Database, DatabaseError, type Row, type Statement } from "./database.ts";
+import { isRefusal, RefusedError } from "./refusal.ts";
 
 /** Where a shard's order of commits has got to, and the counters that go on from there. */
 export interface Head {
@@ -55,6 +56,7 @@ export interface ShardEngine {
    *
    * @returns The commit's index, once it is durable.
    * @throws {FencedError} When `expected` is not the newest index or the commit's epoch not the present one.
+   * @throws {RefusedError} When the store takes no commit with what is in this one.
    * @throws {UnavailableError} When the outcome is unknown; `recover()` tells.
    * @throws {RangeError} When the commit's index is not `expected` plus one.
    */
@@ -79,6 +81,10 @@ const headQuery = `SELECT
 
 function unavailable(cause: unknown): UnavailableError {
   return new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
+}
+
+function refused(cause: unknown): RefusedError {
+  return new RefusedError(cause instanceof Error ? cause.message : String(cause), { cause });
 }
 
 const commitsPerRead = 64;
@@ -154,27 +160,34 @@ export class LocalEngine implements ShardEngine {
       throw new RangeError(`Cannot append behind commit ${expected}: the index is ${commit.index}`);
     }
     const before = this.#chain.index === expected ? this.#chain.head : await this.#readChain(expected);
-    const chain = nextLink(before, commit.events, this.#isChained);
-    // As if it were taken: the next one may be asked for before this one is. When it is not, `recover` tells.
-    this.#chain = { index: commit.index, head: chain.head };
+    const statements = this.#statements(before, commit);
     try {
-      await this.#database.batch(
-        [
-          insertCommit(commit, expected, formatHead(chain.head)),
-          ...apply(commit),
-          ...chain.statements,
-          ...dropOldCommits(commit.index),
-        ],
-        "write",
-      );
+      await this.#database.batch(statements, "write");
     } catch (error) {
       const isFenced = error instanceof DatabaseError && error.message.includes(fencedMessage);
-      if (!isFenced) throw unavailable(error);
+      if (!isFenced) throw isRefusal(error) ? refused(error) : unavailable(error);
       await this.#checkFenced(commit, error);
     }
     this.#appended.resolve();
     this.#appended = Promise.withResolvers();
     return commit.index;
+  }
+
+  /** @throws {RefusedError} When no statements can be made of it: its JSON is longer than a text can be. */
+  #statements(before: ChainHead, commit: Commit): Statement[] {
+    try {
+      const chain = nextLink(before, commit.events, this.#isChained);
+      // As if it were taken: the next one may be asked for before this one is. When it is not, `recover` tells.
+      this.#chain = { index: commit.index, head: chain.head };
+      return [
+        insertCommit(commit, commit.index - 1, formatHead(chain.head)),
+        ...apply(commit),
+        ...chain.statements,
+        ...dropOldCommits(commit.index),
+      ];
+    } catch (error) {
+      throw refused(error);
+    }
   }
 
   #took(row: Row | undefined): Head {

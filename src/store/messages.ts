@@ -142,6 +142,21 @@ export const upsertMessages: (rows: readonly MessageRow[]) => Statement[] = rowW
     outcome = excluded.outcome, failures = excluded.failures`,
 );
 
+/** Which message becomes a dead letter, after how many attempts, when, and why (a text of this program). */
+export type BuriedRow = readonly [id: string, actor: string, attempts: number, at: number, error: string];
+
+/** Marks messages as dead letters; what else their rows hold stays as it is. */
+export function buryMessages(rows: readonly BuriedRow[]): Statement {
+  return {
+    sql: `UPDATE messages SET status = 'dead', attempts = wanted.value ->> 2, next_attempt_at = NULL,
+        failures = json_insert(failures, '$[#]', json_object(
+          'attempt', wanted.value ->> 2, 'at', wanted.value ->> 3, 'error', wanted.value ->> 4))
+      FROM json_each(?) AS wanted
+      WHERE messages.id = wanted.value ->> 0 AND messages.actor = wanted.value ->> 1`,
+    args: [JSON.stringify(rows)],
+  };
+}
+
 /** Deletes what was handled before a time, at most `limit` rows, oldest first. */
 export function pruneMessages(handledBefore: number, limit: number): Statement {
   return {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Commit } from "../../src/store/commit.ts";
 import { commitsKept } from "../../src/store/commits.ts";
 import { FencedError, LocalEngine, type ShardEngine, UnavailableError } from "../../src/store/engine.ts";
+import { RefusedError } from "../../src/store/refusal.ts";
 import { commitOf, databaseKinds, dump, eventRow, openStore, queuedMessage } from "./databases.ts";
 
 async function collect(commits: AsyncIterable<Commit>): Promise<Commit[]> {
@@ -177,7 +178,7 @@ describe.each(databaseKinds)("the engine on a database $kind", (kind) => {
       { ...whole, snapshots: [["thing/a", 2, "f", "{}"], ["thing/b", 1.5, "f", "{}"]] },
     ];
     for (const changes of spoiled) {
-      await expect(engine.append(1, commitOf(2, changes))).rejects.toThrow(UnavailableError);
+      await expect(engine.append(1, commitOf(2, changes))).rejects.toThrow(RefusedError);
       expect(await dump(database)).toEqual(before);
     }
     expect(await engine.append(1, commitOf(2, whole))).toBe(2);

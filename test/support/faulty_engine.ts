@@ -1,11 +1,13 @@
 import type { Commit } from "../../src/store/commit.ts";
+import { RefusedError } from "../../src/store/refusal.ts";
 import { FencedError, type Head, type ShardEngine, UnavailableError } from "../../src/store/engine.ts";
 
 /**
  * What happens to one append: `ok`; `before`: fails and writes nothing; `after`: is written, but the answer
- * is lost; `fenced`: another holder has the shard.
+ * is lost; `fenced`: another holder has the shard; `refused`: the store says that it refuses it; `refused-after`: it
+ * says so, and has written it; `refused-fenced`: and another holder has the shard since.
  */
-export type Fault = "ok" | "before" | "after" | "fenced";
+export type Fault = "ok" | "before" | "after" | "fenced" | "refused" | "refused-after" | "refused-fenced";
 
 /** An engine that fails, hangs and dies when it is told to. */
 export class FaultyEngine implements ShardEngine {
@@ -19,6 +21,7 @@ export class FaultyEngine implements ShardEngine {
   /** Whether the process has gone. */
   isDead = false;
   #killAt: { readonly attempt: number; readonly when: "before" | "after" } | undefined;
+  #isTaken = false;
   readonly #faults: Fault[] = [];
   #gate: PromiseWithResolvers<void> | undefined;
 
@@ -63,6 +66,7 @@ export class FaultyEngine implements ShardEngine {
 
   recover(): Promise<Head> {
     if (this.isDead) return new Promise(() => {});
+    if (this.#isTaken) return Promise.reject(new FencedError("another holder, as planned"));
     if (this.headFailures > 0) {
       this.headFailures--;
       return Promise.reject(new UnavailableError("recover failed, as planned"));
@@ -78,6 +82,11 @@ export class FaultyEngine implements ShardEngine {
     if (kill === "before") this.kill();
     if (this.isDead) return await new Promise(() => {});
     if (fault === "before") throw new UnavailableError("append failed, as planned");
+    if (fault === "refused") throw new RefusedError("refused, as planned");
+    if (fault === "refused-fenced") {
+      this.#isTaken = true;
+      throw new RefusedError("refused, as planned");
+    }
     if (fault === "fenced") throw new FencedError("another holder, as planned");
     const index = await this.inner.append(expected, commit);
     this.written.push(commit);
@@ -85,6 +94,7 @@ export class FaultyEngine implements ShardEngine {
       this.kill();
       return await new Promise(() => {});
     }
+    if (fault === "refused-after") throw new RefusedError("refused, as planned");
     if (fault === "after") throw new UnavailableError("answer lost, as planned");
     return index;
   }

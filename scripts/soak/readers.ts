@@ -31,10 +31,9 @@ export async function runReaders(server: SoakServer, count: number): Promise<Rea
         }/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n`,
       );
       await readUntil(connection, "retry: 1000");
-      streams.push(connection);
       return connection;
     });
-    await Promise.all(opening);
+    streams.push(...await Promise.all(opening));
   }
   const standing = server.usage();
   const asked = performance.now();

@@ -167,9 +167,17 @@ function pathOf(url: string): string {
   return decodeURIComponent(url.replace(/^file:(\/\/(?=\/))?/, ""));
 }
 
-/** The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`. */
+/**
+ * The driver binds every number as a fraction, which shows as soon as it becomes text: `2.0`; and some of what code
+ * without types may give it, such as a boolean, ends the whole process there.
+ *
+ * @throws {TypeError | RangeError} When it is no value of SQL.
+ */
 export function toBound(value: SqlValue): DriverValue {
-  if (typeof value !== "number") return value;
+  if (typeof value === "string" || value === null) return value;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot bind ${String(value)}: only text, numbers and null`);
+  }
   if (!Number.isFinite(value)) throw new RangeError(`Cannot bind ${value}: only finite numbers`);
   return Number.isSafeInteger(value) ? BigInt(value) : value;
 }

@@ -189,6 +189,7 @@ test("a commit behind one that is only to be confirmed is acknowledged when it w
   const owner: CommitterOwner = {
     committed: () => {},
     ready: () => {},
+    changed: () => {},
     fenced: ({ code }) => told.push(`shard ${code}`),
     lost: () => Promise.resolve(told.push("reloaded")).then(() => {}),
   };
@@ -226,6 +227,7 @@ test("while a shard is loaded again, what has joined is on disk, whoever waits t
   const owner: CommitterOwner = {
     committed: () => {},
     ready: () => {},
+    changed: () => {},
     fenced: () => {},
     lost: async () => {
       committer.confirmed().then(() => told.push("confirmed"));
@@ -256,7 +258,13 @@ test("a commit is acknowledged by its own answer, not by that of the one before"
     return answer.promise;
   };
   const nothing = () => {};
-  const owner = { committed: nothing, ready: nothing, fenced: nothing, lost: () => Promise.resolve() };
+  const owner = {
+    committed: nothing,
+    ready: nothing,
+    changed: nothing,
+    fenced: nothing,
+    lost: () => Promise.resolve(),
+  };
   const world = { shard: 0, clock, now: () => clock.now(), ids: seededIds(1), limits: defaultLimits };
   const committer = new Committer(engine, owner, world, head);
   for (const name of ["first", "second"]) {

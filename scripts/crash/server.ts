@@ -7,6 +7,7 @@ const expectedMessages = new Set([
   "Handler failed, will be tried again",
   "Activity failed, will be tried again",
   "Saga failed",
+  "Nothing is archived: the store is no folder",
 ]);
 
 /** The real server, in a process of its own. */
@@ -18,7 +19,7 @@ export class Server {
   private constructor(private readonly child: Child) {}
 
   static start(
-    options: { folder: string; shards: number; chain: boolean; modules: string; ordeal?: Ordeal | undefined },
+    options: { data: string; shards: number; chain: boolean; modules: string; ordeal?: Ordeal | undefined },
     violations: Violations,
   ): Server {
     const { ordeal } = options;
@@ -27,7 +28,7 @@ export class Server {
       env: {
         ...ordeal ? { [ordealVariable]: JSON.stringify(ordeal) } : {},
         FOLIO_PORT: "0",
-        FOLIO_DATA: options.folder,
+        FOLIO_DATA: options.data,
         FOLIO_SHARDS: String(options.shards),
         FOLIO_MODULES: options.modules,
         FOLIO_CHAIN: options.chain ? "1" : "0",

@@ -13,6 +13,9 @@ const waitingRows = [
   ],
   ["outbox", "SELECT seq, shard, message FROM outbox"],
   ["timer", "SELECT actor, name, due_at FROM timers"],
+] as const;
+
+const archivableRows = [
   // Closed, and so to be archived; the newest event of a shard stays.
   [
     "event to be archived",
@@ -32,13 +35,17 @@ export interface ShardLook {
   readonly position: number;
 }
 
-/** Looks into the file of a shard, whoever has it open. */
-export async function lookAtShard(database: Database, shard: number): Promise<ShardLook> {
+/** Looks into the file of a shard, whoever has it open. @param archives Whether closed actors are archived. */
+export async function lookAtShard(
+  database: Database,
+  { shard, archives }: { readonly shard: number; readonly archives: boolean },
+): Promise<ShardLook> {
+  const rowsLeft = archives ? [...waitingRows, ...archivableRows] : waitingRows;
   const [[head] = [], ...found] = await database.batch([
     { sql: "SELECT coalesce(max(idx), 0), (SELECT coalesce(max(position), 0) FROM events) FROM commits" },
-    ...waitingRows.map(([, sql]) => ({ sql })),
+    ...rowsLeft.map(([, sql]) => ({ sql })),
   ], "read");
-  const waiting = waitingRows.flatMap(([kind], at) =>
+  const waiting = rowsLeft.flatMap(([kind], at) =>
     (found[at] ?? []).map((row) => `${kind} of shard ${shard}: ${row.join(" ")}`)
   );
   return { waiting, index: Number(head?.[0]), position: Number(head?.[1]) };
@@ -54,7 +61,7 @@ export async function lookAtShard(database: Database, shard: number): Promise<Sh
 export async function settled(
   url: string,
   folder: string,
-  shards: number,
+  { shards, isRemote = false }: { readonly shards: number; readonly isRemote?: boolean | undefined },
   history: History,
   deadlineMs: number,
 ): Promise<readonly string[]> {
@@ -63,7 +70,8 @@ export async function settled(
     (_, shard) => openLibsqlDatabase({ url: `file:${folder}/shard-${shard}.db` }),
   );
   const endAt = performance.now() + deadlineMs;
-  const look = () => Promise.all(databases.map(lookAtShard));
+  const look = () =>
+    Promise.all(databases.map((database, shard) => lookAtShard(database, { shard, archives: !isRemote })));
   try {
     while (true) {
       const before = await look();

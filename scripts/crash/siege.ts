@@ -12,12 +12,15 @@ import { Server } from "./server.ts";
 import { settled } from "./settled.ts";
 import { checkStore } from "./store_check.ts";
 import { Violations } from "./violations.ts";
+import { HranaServer } from "../../test/support/hrana/server.ts";
 
 export interface SiegeOptions {
   readonly seed: number;
   readonly shards: number;
   /** Whether the logs have hash chains. */
   readonly chain: boolean;
+  /** Whether a libSQL server has the store, which is not killed with ours (false). */
+  readonly isRemote?: boolean | undefined;
 }
 
 const MODULES = "./test/crash/modules/mod.ts";
@@ -37,7 +40,11 @@ export class Siege {
   readonly #readers: readonly Reader[];
   readonly #senders: readonly Promise<void>[];
 
-  private constructor(readonly folder: string, private readonly options: SiegeOptions) {
+  private constructor(
+    readonly folder: string,
+    private readonly options: SiegeOptions,
+    private readonly store: HranaServer | undefined,
+  ) {
     this.random = new Random(options.seed);
     this.#readers = [
       this.#follow("/events", (event) => this.history.take(event)),
@@ -51,12 +58,16 @@ export class Siege {
   /** Works on a folder of its own, which goes afterwards. */
   static async lay<T>(options: SiegeOptions, work: (siege: Siege) => Promise<T>): Promise<T> {
     const folder = await Deno.makeTempDir({ prefix: "folio-crash-" });
-    const siege = new Siege(folder, options);
+    const store = options.isRemote ? await HranaServer.start({ folder }) : undefined;
+    // Its files, called as in a folder, so that they are checked as that is.
+    if (store) await Deno.symlink("shard-read.db", `${folder}/read.db`);
+    const siege = new Siege(folder, options, store);
     try {
       return await work(siege);
     } finally {
       for (const gate of [siege.loadGate, siege.readGate]) gate.end();
       await Promise.all([...siege.#senders, ...siege.#readers.map((reader) => reader.stop())]);
+      await store?.stop();
       await Deno.remove(folder, { recursive: true });
     }
   }
@@ -72,8 +83,9 @@ export class Siege {
   }
 
   start(ordeal?: Ordeal): Server {
-    const { folder, violations, options: { shards, chain } } = this;
-    return Server.start({ folder, shards, chain, modules: MODULES, ordeal }, violations);
+    const { folder, store, violations, options: { shards, chain } } = this;
+    const data = store ? `${store.url}/shard-{shard}` : folder;
+    return Server.start({ data, shards, chain, modules: MODULES, ordeal }, violations);
   }
 
   /** Ends a life. First nobody is sent there any more: whoever fails from now on waits for the next server. */
@@ -91,7 +103,7 @@ export class Siege {
       const url = await server.ready();
       if (url === undefined) return "did not start";
       this.readGate.open(url);
-      for (const what of await settled(url, folder, options.shards, this.history, QUIET_MS_MAX)) {
+      for (const what of await settled(url, folder, options, this.history, QUIET_MS_MAX)) {
         violations.add(`Still at work after ${QUIET_MS_MAX} ms: ${what}`);
       }
       await checkAll(url, checked);

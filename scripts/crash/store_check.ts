@@ -11,7 +11,11 @@ const crashModules = new URL("../../test/crash/modules/mod.ts", import.meta.url)
 /** Looks into the files themselves, once no server holds them. @returns How many events are in archives. */
 export async function checkStore(
   folder: string,
-  { shards, chain }: { readonly shards: number; readonly chain: boolean },
+  { shards, chain, isRemote = false }: {
+    readonly shards: number;
+    readonly chain: boolean;
+    readonly isRemote?: boolean | undefined;
+  },
   history: History,
   violations: Violations,
 ): Promise<number> {
@@ -19,7 +23,7 @@ export async function checkStore(
   for (let shard = 0; shard < shards; shard++) {
     const database = openLibsqlDatabase({
       url: `file:${folder}/shard-${shard}.db`,
-      archiveUrl: `file:${folder}/archive-${shard}.db`,
+      ...isRemote ? {} : { archiveUrl: `file:${folder}/archive-${shard}.db` },
     });
     const expect = async (sql: string, expected: string | number) => {
       const rows = await database.execute({ sql });
@@ -29,7 +33,7 @@ export async function checkStore(
       }
     };
     await expect(`PRAGMA integrity_check`, "ok");
-    const { waiting } = await lookAtShard(database, shard);
+    const { waiting } = await lookAtShard(database, { shard, archives: !isRemote });
     for (const what of waiting) violations.add(`Nobody waits for it any more: ${what}`);
     const count = history.shards[shard]?.length ?? 0;
     // Each event in one of the two files.

@@ -33,9 +33,10 @@ export function crash(terminal: Terminal) {
       new Option("--commands <n>", "a kill comes after so many acknowledged commands, at the most")
         .argParser(wholeFrom1).default(2000),
     )
+    .option("--remote", "the store is on a libSQL server, which lives on; there, points are not reached")
     .addOption(jsonOption("a line of JSON: seed, counts, violations"))
     .addHelpText("after", examples("crash", "crash --rounds 100 --seconds 600 --shards 4"))
-    .action(async ({ rounds, seconds, shards, commands, json, ...flags }) => {
+    .action(async ({ rounds, seconds, shards, commands, remote = false, json, ...flags }) => {
       const seed = flags.seed ?? Math.floor(Math.random() * 1_000_000);
       if (!json) terminal.print(`seed ${seed}, ${shards} shard${shards === 1 ? "" : "s"}`);
       using bar = new ProgressBar(terminal, "Killing", "rounds");
@@ -53,7 +54,8 @@ export function crash(terminal: Terminal) {
         seed,
         acknowledgedMax: commands,
         killsStarting: true,
-        pointShare: 0.4,
+        pointShare: remote ? 0 : 0.4,
+        isRemote: remote,
       };
       const { violations, ...counts } = await withChildren(() => runCrashes({ ...options, say }));
       bar.stop();

@@ -141,7 +141,7 @@ describe("what a server has left to do", () => {
     const database = new MemoryDatabase();
     await migrateShard(database, { name: "shard-0.db", shard: 0, shards: 1 });
     for (const sql of statements) await database.look(sql);
-    return (await lookAtShard(database, 0)).waiting;
+    return (await lookAtShard(database, { shard: 0, archives: true })).waiting;
   };
   const message = (status: string) =>
     `INSERT INTO messages (id, actor, command, input, correlation_id, status, attempts, enqueued_at, deliver_at,

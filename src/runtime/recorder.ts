@@ -186,9 +186,9 @@ export class Recorder {
   }
 
   /** A message's turn or attempt has come to something else than a failure: what joins now is one change. */
-  ending<Result>(entry: Entry, join: () => Result): Result {
+  ending<Result>(entry: Entry, join: () => Result, hasSnapshot = false): Result {
     const { committer, refusals } = this.owner;
-    return committer.change(join, refusals.ofTurn(entry));
+    return committer.change(join, refusals.ofTurn(entry, hasSnapshot));
   }
 
   /** A message has used up its attempts: it becomes a dead letter. */

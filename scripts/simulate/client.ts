@@ -38,6 +38,9 @@ const RETRY_MS = 700;
 /** A client asks a process that has been overtaken, if there is one, so often. */
 const ASKS_OLDER = 0.4;
 
+/** What would be said again. */
+const final = new Set(["store-refused", "handler-failed"]);
+
 /** Calls one after the other. Those with a name are repeated until they are answered. */
 export async function runClient(
   sim: Simulation,
@@ -49,7 +52,8 @@ export async function runClient(
     await pause(sim, Math.floor(sim.random() ** 3 * PAUSE_MS_MAX));
     const choice = workload.next();
     // A saga is started again until it is known to be; its id keeps it one.
-    const isNamed = choice.kind === "send" || choice.request.type === "move" || sim.random() < 0.7;
+    const isNamed = choice.kind === "send" || choice.isTainted || choice.request.type === "move" ||
+      sim.random() < 0.7;
     const call: Call = {
       ...choice,
       id: `call-${options.name}-${made}`,
@@ -73,6 +77,7 @@ export async function runClient(
         const code = error instanceof FolioError ? error.code : "crash";
         call.errors.push(code);
         sim.note(`${call.id} ends with ${code}`);
+        if (final.has(code)) break;
         await pause(sim, RETRY_MS);
       }
     }

@@ -9,7 +9,7 @@ import {
 import { Archivist } from "./archivist.ts";
 import { findViolations } from "./checks.ts";
 import { History, runClient } from "./client.ts";
-import { examModules } from "./modules.ts";
+import { examModules, UNWRITABLE } from "./modules.ts";
 import { Workload } from "./workload.ts";
 
 /** How hard an exam is. */
@@ -106,9 +106,14 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   // A share of the seeds, since it takes longer; none of those that once failed without.
   const archives = seed % 7 === 0 || seed % 7 === 6;
   const { modules, purse } = archives ? archiving : plain;
-  const sim = await simulate(modules, { seed, shards, faults, limits, observe: seed % 8 === 0, disks });
+  // A share that has none of the seeds kept in test/simulation.
+  const isTainting = seed % 13 === 5 || seed % 13 === 8;
+  const sim = await simulate(modules, {
+    ...{ seed, shards, faults, limits, observe: seed % 8 === 0, disks },
+    ...isTainting ? { refused: UNWRITABLE } : {},
+  });
   const history = new History();
-  const workload = new Workload(sim, purse);
+  const workload = new Workload(sim, purse, isTainting);
   const archivist = archives ? new Archivist(sim) : undefined;
   let isOver = false;
   const asking = Promise.all(
@@ -128,7 +133,9 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   if (archivist) await sim.until(archivist.archive());
   const events = await sim.events();
   const turns = await countTurns(sim, shards, history);
-  const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
+  const violations = await findViolations(sim, {
+    ...{ history: history.calls, press, purse, events, archives, shards },
+  });
   const refused =
     history.calls.flatMap(({ errors }) => errors).filter((code) => code === "mailbox-full").length;
   const log = events.map((event) => JSON.stringify(event));

@@ -135,7 +135,9 @@ export class Admission {
   /** A message is lost. Where that was only with others, it is set aside; otherwise whoever waits is told. */
   lost(entry: Entry, error: FolioError): void {
     if (error instanceof LostWithOthers) this.#setAside(entry);
-    else if (FolioError.is(error, "store-refused") && entry.durable && !entry.stored) this.#refused.push(entry);
+    else if (FolioError.is(error, "store-refused") && entry.durable && !entry.stored) {
+      this.#refused.push(entry);
+    }
     fail(entry, error);
   }
 

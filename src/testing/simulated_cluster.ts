@@ -241,5 +241,7 @@ export class SimulatedCluster {
 }
 
 function hasText(statements: readonly Statement[], text: string): boolean {
-  return statements.some(({ args = [] }) => args.some((value) => typeof value === "string" && value.includes(text)));
+  return statements.some(({ args = [] }) =>
+    args.some((value) => typeof value === "string" && value.includes(text))
+  );
 }

@@ -282,7 +282,10 @@ test("however many changes go alone, what a message has come to is in the commit
   const engine = at(world.engines, 0);
   await world.runtime.send(bad(1), { messageId: "poison" });
   const release = engine.hang();
-  const all = Array.from({ length: 20 }, (_, n) => watch(world.runtime.send(ok(n), { messageId: `ok-${n}` })));
+  const all = Array.from(
+    { length: 20 },
+    (_, n) => watch(world.runtime.send(ok(n), { messageId: `ok-${n}` })),
+  );
   await world.settle();
   release();
   await world.clock.advance("1m");
@@ -304,7 +307,10 @@ test("a caller whose message would come behind one that was sent after it is tol
   const behind = watch(codeOf(world.runtime.ask(vault.ref("bad").note({ n: 4 }))));
   const release = at(world.engines, 0).hang();
   const first = world.runtime.send(ok(1));
-  const others = [world.runtime.send(ok(2)), world.runtime.send(vault.ref("worse").note({ n: 1, isPoison: true }))];
+  const others = [
+    world.runtime.send(ok(2)),
+    world.runtime.send(vault.ref("worse").note({ n: 1, isPoison: true })),
+  ];
   await world.settle();
   release();
   await Promise.all([first, ...others]);

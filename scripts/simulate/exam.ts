@@ -42,6 +42,9 @@ type Purse = ReturnType<typeof examModules>["purse"];
 
 const CALLS_MAX = 12;
 const CLIENTS_MAX = 4;
+/** Between the calls of a client. */
+const PAUSE_MS_MAX = 3_000;
+const HASTY_MS_MAX = 100;
 /** Where mailboxes are small. */
 const MAILBOX_DEPTH_MAX = 1;
 /** More than all delays at half the speed of time, and what follows from them. */
@@ -112,6 +115,8 @@ async function run(options: ExamOptions): Promise<ExamResult> {
     ...{ seed, shards, faults, limits, observe: seed % 8 === 0, disks },
     ...isTainting ? { refused: UNWRITABLE } : {},
   });
+  // There, commits are to have many in them.
+  const pauseMsMax = isTainting ? HASTY_MS_MAX : PAUSE_MS_MAX;
   const history = new History();
   const workload = new Workload(sim, purse, isTainting);
   const archivist = archives ? new Archivist(sim) : undefined;
@@ -119,7 +124,7 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   const asking = Promise.all(
     Array.from(
       { length: clients },
-      (_, name) => runClient(sim, workload, history, { name: name + 1, calls }),
+      (_, name) => runClient(sim, workload, history, { name: name + 1, calls, pauseMsMax }),
     ),
   ).finally(() => isOver = true);
   await sim.until(Promise.all([asking, archivist?.run(() => isOver)]));

@@ -123,6 +123,7 @@ export class Admission {
   }
 
   #take(entry: Entry): void {
+    this.owner.recorder.number(entry);
     if (entry.named || entry.durable) this.pending.set(entry);
     if (entry.named) {
       entry.ready = false;

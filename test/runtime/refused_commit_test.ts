@@ -387,3 +387,47 @@ test(
   },
   120_000,
 );
+
+const kind = fc.constantFrom("send", "ask", "named-send", "named-ask");
+const hurried = fc.record({
+  key: fc.constantFrom("a", "b"),
+  isPoison: fc.boolean(),
+  kind,
+  pauseMs: fc.constantFrom(0, 0, 0, 1, 300, 1_500),
+});
+
+// Would catch one that overtakes another when what was lost with others is taken up again.
+test(
+  "what is sent without waiting for answers is done once and in order, whatever it is and whoever is poison",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(hurried, { maxLength: 40 }), async (steps) => {
+        const limits = { commitTurnsMax: 7, commitFollowsTurns: 2, requestWaitMsMax: 700 };
+        const world = await start(["events"], { limits });
+        const answers: { n: number; key: string; isPoison: boolean; answer: ReturnType<typeof watch> }[] = [];
+        for (const [n, { key, isPoison, kind, pauseMs }] of steps.entries()) {
+          const request = vault.ref(key).note({ n, isPoison });
+          const options = kind.startsWith("named") ? { messageId: `m${n}` } : {};
+          const asked = kind.endsWith("ask")
+            ? world.runtime.ask(request, options)
+            : world.runtime.send(request, options);
+          answers.push({ n, key, isPoison, answer: watch(codeOf(asked)) });
+          if (pauseMs > 0) await world.clock.advance(pauseMs);
+        }
+        await world.clock.advance("10m");
+        for (const key of ["a", "b"]) {
+          const { notes } = await stateOf(world, key) as { notes: number[] };
+          expect(notes).toEqual([...new Set(notes)].sort((a, b) => a - b));
+          const told = answers.filter((one) => one.key === key);
+          expect(told.every(({ answer }) => answer.state === "resolved")).toBe(true);
+          const taken = told.filter(({ answer, isPoison }) =>
+            !isPoison && (typeof answer.value === "object" || answer.value === "message-in-progress")
+          );
+          expect(notes).toEqual(taken.map(({ n }) => n));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  },
+  60_000,
+);

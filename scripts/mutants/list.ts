@@ -2,6 +2,7 @@ import { archiveMutants } from "./archive.ts";
 import { followingMutants } from "./following.ts";
 import type { Mutant } from "./mutant.ts";
 import { outsideMutants } from "./outside.ts";
+import { refusedMutants } from "./refused.ts";
 import { turnMutants } from "./turns.ts";
 
 /** Every bug that has to be caught. */
@@ -10,4 +11,5 @@ export const mutants: readonly Mutant[] = [
   ...followingMutants,
   ...outsideMutants,
   ...archiveMutants,
+  ...refusedMutants,
 ];

@@ -3,6 +3,7 @@ import type { Simulation } from "../../src/testing/mod.ts";
 import { checkArchive } from "./checks_archive.ts";
 import { checkCalls } from "./checks_calls.ts";
 import { checkFollowing } from "./checks_following.ts";
+import { checkTainted } from "./checks_tainted.ts";
 import type { Call } from "./client.ts";
 import { balanceOf, type Claim, eventsNamed, payloadOf, type Streams } from "./log.ts";
 import type { examModules, Press } from "./modules.ts";
@@ -13,11 +14,13 @@ interface Exam extends Pick<ReturnType<typeof examModules>, "purse"> {
   readonly events: readonly RecordedEvent[];
   /** Whether shards have archives. */
   readonly archives: boolean;
+  readonly shards: number;
 }
 
 /** Everything that a run shows and the guarantees do not allow, each with the guarantee's number of the design. */
 export async function findViolations(sim: Simulation, exam: Exam): Promise<string[]> {
-  const { events, history } = exam;
+  const { events } = exam;
+  const history = exam.history.filter(({ isTainted }) => !isTainted);
   const found: string[] = [];
   const claim: Claim = (holds, what) => {
     if (!holds) found.push(what);
@@ -26,7 +29,8 @@ export async function findViolations(sim: Simulation, exam: Exam): Promise<strin
   const byActor = Map.groupBy(events, ({ actor }) => actor);
   checkLog(events, byActor, claim);
   checkCalls(history.filter(({ request }) => request.type === "purse"), events, byActor, claim);
-  checkFollowing(events, byActor, exam, claim);
+  checkFollowing(events, byActor, { history, press: exam.press }, claim);
+  await checkTainted(sim, exam, claim);
   if (exam.archives) await checkArchive(sim, events, byActor, claim);
   await checkStates(sim, exam, byActor, claim);
   return found;

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from "../../src/mod.ts";
 import type { Call } from "./client.ts";
-import { type Claim, eventsNamed, payloadOf, type Streams } from "./log.ts";
+import { type Claim, endOf, eventsNamed, LATE_MS_MAX, payloadOf, type Streams } from "./log.ts";
 import type { Press } from "./modules.ts";
 
 /** What must have followed from what was asked: payments, sagas, timers, schedules, activities, answers. */
@@ -77,7 +77,7 @@ function checkTimers(actor: string, stream: readonly RecordedEvent[], claim: Cla
 
 /** What was sent to come later has come once, and not too early. */
 function checkDelayed(history: readonly Call[], byActor: Streams, claim: Claim): void {
-  const end = endOf(byActor);
+  const end = endOf([...byActor.values()].flat());
   for (const { id, request, endedAt, deliverAt } of history) {
     const { note } = request.input as { note: number };
     const rings = eventsNamed(byActor.get(`purse/${request.key}`) ?? [], "Rang")
@@ -90,21 +90,14 @@ function checkDelayed(history: readonly Call[], byActor: Streams, claim: Claim):
   }
 }
 
-/** What is due for so long, and has not come, is stuck. */
-const LATE_MS_MAX = 65_000;
 const HOUR_MS = 3_600_000;
-
-/** The time of the newest event. */
-function endOf(byActor: Streams): number {
-  return Math.max(...[...byActor.values()].map((stream) => stream.at(-1)?.at ?? 0));
-}
 
 /** A schedule that has not planned beyond this before the end is stuck. */
 const STUCK_MS = 120_000;
 
 /** Each time of a schedule is once, in order, and not too early; one that catches up leaves none out. */
 function checkSchedules(byActor: Streams, claim: Claim): void {
-  const end = endOf(byActor);
+  const end = endOf([...byActor.values()].flat());
   for (const [name, bell] of [["minutely", "minute"], ["hourly", "hour"]]) {
     const stream = byActor.get(`schedule/${name}`) ?? [];
     const fired = eventsNamed(stream, "Fired");

@@ -33,23 +33,26 @@ export class History {
 }
 
 const TRIES_MAX = 60;
-const PAUSE_MS_MAX = 3_000;
 const RETRY_MS = 700;
 /** A client asks a process that has been overtaken, if there is one, so often. */
 const ASKS_OLDER = 0.4;
+
+/** What would be said again. */
+const final = new Set(["store-refused", "handler-failed"]);
 
 /** Calls one after the other. Those with a name are repeated until they are answered. */
 export async function runClient(
   sim: Simulation,
   workload: Workload,
   history: History,
-  options: { readonly name: number; readonly calls: number },
+  options: { readonly name: number; readonly calls: number; readonly pauseMsMax: number },
 ): Promise<void> {
   for (let made = 0; made < options.calls; made++) {
-    await pause(sim, Math.floor(sim.random() ** 3 * PAUSE_MS_MAX));
+    await pause(sim, Math.floor(sim.random() ** 3 * options.pauseMsMax));
     const choice = workload.next();
     // A saga is started again until it is known to be; its id keeps it one.
-    const isNamed = choice.kind === "send" || choice.request.type === "move" || sim.random() < 0.7;
+    const isNamed = choice.kind === "send" || choice.isTainted || choice.request.type === "move" ||
+      sim.random() < 0.7;
     const call: Call = {
       ...choice,
       id: `call-${options.name}-${made}`,
@@ -73,6 +76,7 @@ export async function runClient(
         const code = error instanceof FolioError ? error.code : "crash";
         call.errors.push(code);
         sim.note(`${call.id} ends with ${code}`);
+        if (final.has(code)) break;
         await pause(sim, RETRY_MS);
       }
     }

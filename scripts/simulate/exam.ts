@@ -9,7 +9,7 @@ import {
 import { Archivist } from "./archivist.ts";
 import { findViolations } from "./checks.ts";
 import { History, runClient } from "./client.ts";
-import { examModules } from "./modules.ts";
+import { examModules, UNWRITABLE } from "./modules.ts";
 import { Workload } from "./workload.ts";
 
 /** How hard an exam is. */
@@ -42,6 +42,9 @@ type Purse = ReturnType<typeof examModules>["purse"];
 
 const CALLS_MAX = 12;
 const CLIENTS_MAX = 4;
+/** Between the calls of a client. */
+const PAUSE_MS_MAX = 3_000;
+const HASTY_MS_MAX = 100;
 /** Where mailboxes are small. */
 const MAILBOX_DEPTH_MAX = 1;
 /** More than all delays at half the speed of time, and what follows from them. */
@@ -106,15 +109,22 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   // A share of the seeds, since it takes longer; none of those that once failed without.
   const archives = seed % 7 === 0 || seed % 7 === 6;
   const { modules, purse } = archives ? archiving : plain;
-  const sim = await simulate(modules, { seed, shards, faults, limits, observe: seed % 8 === 0, disks });
+  // A share that has none of the seeds kept in test/simulation.
+  const isTainting = seed % 13 === 5 || seed % 13 === 8;
+  const sim = await simulate(modules, {
+    ...{ seed, shards, faults, limits, observe: seed % 8 === 0, disks },
+    ...isTainting ? { refused: UNWRITABLE } : {},
+  });
+  // There, commits are to have many in them.
+  const pauseMsMax = isTainting ? HASTY_MS_MAX : PAUSE_MS_MAX;
   const history = new History();
-  const workload = new Workload(sim, purse);
+  const workload = new Workload(sim, purse, isTainting);
   const archivist = archives ? new Archivist(sim) : undefined;
   let isOver = false;
   const asking = Promise.all(
     Array.from(
       { length: clients },
-      (_, name) => runClient(sim, workload, history, { name: name + 1, calls }),
+      (_, name) => runClient(sim, workload, history, { name: name + 1, calls, pauseMsMax }),
     ),
   ).finally(() => isOver = true);
   await sim.until(Promise.all([asking, archivist?.run(() => isOver)]));
@@ -128,7 +138,9 @@ async function run(options: ExamOptions): Promise<ExamResult> {
   if (archivist) await sim.until(archivist.archive());
   const events = await sim.events();
   const turns = await countTurns(sim, shards, history);
-  const violations = await findViolations(sim, { history: history.calls, press, purse, events, archives });
+  const violations = await findViolations(sim, {
+    ...{ history: history.calls, press, purse, events, archives, shards },
+  });
   const refused =
     history.calls.flatMap(({ errors }) => errors).filter((code) => code === "mailbox-full").length;
   const log = events.map((event) => JSON.stringify(event));

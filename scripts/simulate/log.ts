@@ -23,3 +23,11 @@ export function balanceOf(stream: readonly RecordedEvent[]): number {
     return gains.has(event.type) ? balance + amount : balance - amount;
   }, 0);
 }
+
+/** What is due for so long, and has not come, is stuck. */
+export const LATE_MS_MAX = 65_000;
+
+/** The time of the newest event. */
+export function endOf(events: readonly RecordedEvent[]): number {
+  return events.reduce((end, { at }) => Math.max(end, at), 0);
+}

@@ -12,6 +12,12 @@ export interface Press {
   readonly sheets: Map<string, number>;
 }
 
+/** What the disks of some seeds take nowhere. */
+export const UNWRITABLE = "unwritable!";
+/** Where a command puts that. `failure`: into the text of its error. */
+export const taintedPlaces = ["input", "event", "reply", "sent", "timer", "failure"] as const;
+const Taint = z.object({ where: z.enum(taintedPlaces), to: z.string(), mark: z.string() });
+
 /** Events after which a purse is closed: whatever comes next opens it again. */
 export const closedBy = ["Deposited", "Withdrawn", "Received", "Printed", "Given", "Dropped"] as const;
 
@@ -48,6 +54,7 @@ export function examModules(press: Press, archives = false) {
       Taken: Move,
       Given: Move,
       Returned: Move,
+      Tainted: z.object({ mark: z.string() }),
     },
     evolve: {
       Deposited: (state, event) => changed(state, event.amount),
@@ -63,6 +70,7 @@ export function examModules(press: Press, archives = false) {
       Taken: (state, event) => changed(state, -event.amount),
       Given: (state, event) => changed(state, event.amount),
       Returned: (state, event) => changed(state, event.amount),
+      Tainted: (state) => changed(state, 0),
     },
     rejections: { "too-little": z.object({ balance: z.int() }), "unwanted": z.object({}) },
     snapshot: { every: 5 },
@@ -127,6 +135,19 @@ export function examModules(press: Press, archives = false) {
         turn.emit("Given", { move, amount });
       }),
       giveBack: command(Move, (turn, input) => turn.emit("Returned", input)),
+      taint: command(Taint, (turn, { where, to }) => {
+        if (where === "failure") throw new Error(UNWRITABLE);
+        const request = {
+          type: "purse",
+          key: to,
+          command: "taint",
+          input: { where: "input", to, mark: UNWRITABLE },
+        };
+        turn.emit("Tainted", { mark: where === "event" ? UNWRITABLE : "" });
+        if (where === "sent") turn.send(request);
+        if (where === "timer") turn.schedule("taint", { after: "5s" }, request);
+        return where === "reply" ? { mark: UNWRITABLE } : {};
+      }),
       look: command(z.object({}), (turn) => turn.state),
     },
   });

@@ -1,6 +1,6 @@
 import type { CommandRequest } from "../../src/mod.ts";
 import type { Simulation } from "../../src/testing/mod.ts";
-import type { examModules } from "./modules.ts";
+import { type examModules, taintedPlaces, UNWRITABLE } from "./modules.ts";
 
 const purses = ["a", "b", "c"];
 /** The longest timer or delay that a client asks for. */
@@ -17,7 +17,12 @@ export interface Choice {
   /** From now on: when it is delivered, or too late. */
   readonly afterMs?: number;
   readonly expiresMs?: number;
+  /** The store takes nothing of it. */
+  readonly isTainted?: boolean;
 }
+
+/** How many of all, where disks do not take everything. */
+const TAINTED = 0.25;
 
 /** Chooses what clients do, so that nothing of it comes twice. */
 export class Workload {
@@ -28,12 +33,15 @@ export class Workload {
   constructor(
     private readonly sim: Simulation,
     private readonly purse: ReturnType<typeof examModules>["purse"],
+    /** Whether some of what is asked is not for the disks. */
+    private readonly isTainting = false,
   ) {}
 
   next(): Choice {
     const { sim } = this;
     const key = this.#pick(purses);
     const ref = this.purse.ref(key);
+    if (this.isTainting && sim.random() < TAINTED) return this.#tainted(key);
     const chance = sim.random();
     if (chance < 0.1) return { kind: "ask", request: this.#move(key) };
     if (chance < 0.17) {
@@ -49,6 +57,15 @@ export class Workload {
       };
     }
     return { kind: "ask", request: this.#command(key) };
+  }
+
+  #tainted(key: string): Choice {
+    const where = this.#pick(taintedPlaces);
+    const mark = where === "input" ? UNWRITABLE : "";
+    const request = this.purse.ref(key).taint({ where, to: this.#pick(purses), mark });
+    if (this.sim.random() < 0.3) return { kind: "ask", request, isTainted: true };
+    const afterMs = this.sim.random() < 0.5 ? 0 : this.#delayMs();
+    return { kind: "send", request, afterMs, isTainted: true };
   }
 
   #command(key: string): CommandRequest {

@@ -36,6 +36,12 @@ export interface AdmissionOwner {
   readonly work: Work;
 }
 
+/** What was lost with others, and who waits for it. */
+interface Aside {
+  readonly entry: Entry;
+  readonly waiters: Waiter[];
+}
+
 const LOAD_AGAIN_DELAY_MS = 1_000;
 const ONE_MORE = { ofActor: 1, ofShard: 1 };
 
@@ -49,13 +55,15 @@ const ONE_MORE = { ofActor: 1, ofShard: 1 };
  * 2. Messages stand in their actor's mailbox in the order in which they were admitted, also while it is being
  *    looked up whether they are duplicates.
  * 3. Who waits for a message is told when it is dropped. What is lost only with others that the store refuses is
- *    set aside with those who wait, and admitted again in the order of arrival.
+ *    set aside with those who wait, and admitted again in the order of arrival, unless its place is lost.
  */
 export class Admission {
   readonly pending = new Pending();
   #depth = 0;
   #arrivals = 0;
-  #aside: { readonly entry: Entry; readonly waiters: Waiter[] }[] = [];
+  #aside: Aside[] = [];
+  /** Messages that the store has just refused to take. */
+  #refused: Entry[] = [];
   #loader: Loader;
   #backlog: Backlog;
 
@@ -115,6 +123,7 @@ export class Admission {
   }
 
   #take(entry: Entry): void {
+    this.owner.recorder.number(entry);
     if (entry.named || entry.durable) this.pending.set(entry);
     if (entry.named) {
       entry.ready = false;
@@ -127,15 +136,41 @@ export class Admission {
   /** A message is lost. Where that was only with others, it is set aside; otherwise whoever waits is told. */
   lost(entry: Entry, error: FolioError): void {
     if (error instanceof LostWithOthers) this.#setAside(entry);
+    else if (FolioError.is(error, "store-refused") && entry.durable && !entry.stored) {
+      this.#refused.push(entry);
+    }
     fail(entry, error);
   }
 
-  /** Before all is forgotten because of a change that the store refuses: sets aside what that is no reason to lose. */
-  setAside(): void {
+  /**
+   * Before all is forgotten because of a change that the store refuses: sets aside what that is no reason to lose.
+   *
+   * @param why Who would not come in its order is told.
+   */
+  setAside(why: FolioError): void {
     for (const entry of this.pending.values()) this.#setAside(entry);
     for (const { mailbox } of this.owner.directory.values()) {
       for (const entry of mailbox.toArray()) this.#setAside(entry);
     }
+    this.#keepOrder(why);
+  }
+
+  /**
+   * Of what is set aside, lets go of what was sent before a message that is on disk, and of what was sent behind one
+   * that the store does not take: whoever sent both may have the other one come again.
+   */
+  #keepOrder(why: FolioError): void {
+    const stored = new Map<string, number>();
+    for (const { message: { actor }, arrival, stored: isStored, delayed } of this.pending.values()) {
+      if (isStored && !delayed) stored.set(actor, Math.max(arrival, stored.get(actor) ?? 0));
+    }
+    const refused = new Map(this.#refused.splice(0).map(({ message, arrival }) => [message.actor, arrival]));
+    const isInOrder = ({ entry: { message: { actor }, arrival } }: Aside) =>
+      arrival > (stored.get(actor) ?? 0) && arrival < (refused.get(actor) ?? Infinity);
+    for (const { waiters } of this.#aside.filter((aside) => !isInOrder(aside))) {
+      for (const waiter of waiters) waiter.failed(why);
+    }
+    this.#aside = this.#aside.filter(isInOrder);
   }
 
   /** Admits what was set aside, behind what was loaded from the disk. */

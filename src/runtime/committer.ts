@@ -53,7 +53,7 @@ const IN_FLIGHT_MAX = 2;
  * 5. A change is blamed for a refusal only when it was alone in its commit, which is not on disk.
  */
 export class Committer {
-  readonly #unsent = new Unsent();
+  readonly #unsent: Unsent;
   readonly #inFlight: InFlight;
   /** Releases of a durable commit that are called next, whatever becomes of those behind it. */
   #untold: Release[] = [];
@@ -77,6 +77,7 @@ export class Committer {
     },
     head: Head,
   ) {
+    this.#unsent = new Unsent(world.shard);
     this.#inFlight = new InFlight(head);
     this.#epoch = head.epoch;
     this.#patience = new Patience(world.clock, () => this.#isRecovering());

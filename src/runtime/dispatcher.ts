@@ -195,8 +195,7 @@ export class Dispatcher {
     }
     let snapshot: string | undefined;
     try {
-      // It may be what was refused, and can be done without.
-      const isDue = isSnapshotDue(activation, result) && !this.owner.refusals.isKnown(entry);
+      const isDue = isSnapshotDue(activation, result) && !this.owner.refusals.isBare(activation.name);
       if (isDue) snapshot = snapshotText(result.state);
     } catch (error) {
       this.#failed(activation, entry, error);
@@ -206,7 +205,7 @@ export class Dispatcher {
     recorder.ending(entry, () => {
       recorder.turn(activation, entry, result, snapshot, this.#turnWorld.now);
       this.#settlement.done(activation, entry, result.reply);
-    });
+    }, snapshot !== undefined);
     return true;
   }
 

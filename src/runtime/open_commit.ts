@@ -1,4 +1,5 @@
 import type { FolioError } from "../core/errors.ts";
+import type { MessageRecord } from "../core/message.ts";
 import type { ArchivedRow } from "../store/archive.ts";
 import type { CheckpointRow } from "../store/checkpoints.ts";
 import type { Commit } from "../store/commit.ts";
@@ -48,6 +49,7 @@ export class OpenCommit {
   only: OnlyChange | undefined;
   /** Cut off so that its change is alone. */
   isSingle = false;
+  #cutOff: MessageRecord[] | undefined;
 
   get hasRows(): boolean {
     return this.events.length > 0 || this.entries.size > 0 || this.outbox.length > 0 ||
@@ -57,13 +59,22 @@ export class OpenCommit {
       this.prune !== null;
   }
 
+  /** Nothing joins any more: what comes of its messages before it is sent belongs to the commits behind it. */
+  cutOff(shard: number): void {
+    this.#cutOff = Array.from(this.entries, (entry) => {
+      const record = entry.toRecord(shard);
+      return { ...record, failures: [...record.failures] };
+    });
+  }
+
   /** As the engine takes it. */
   seal(place: Pick<Commit, "index" | "epoch" | "id" | "at">, shard: number): Commit {
     const timers = [...this.timers.values()];
     return {
       ...place,
       events: this.events,
-      messages: Array.from(this.entries, (entry) => messageRow(entry.toRecord(shard), entry.inputJson)),
+      messages: this.#cutOff?.map((record) => messageRow(record)) ??
+        Array.from(this.entries, (entry) => messageRow(entry.toRecord(shard), entry.inputJson)),
       outbox: this.outbox,
       relayed: this.relayed,
       snapshots: this.snapshots,

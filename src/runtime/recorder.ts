@@ -81,7 +81,7 @@ export class Recorder {
 
   #store(entry: Entry): void {
     const { open } = this.owner.committer;
-    this.#number(entry);
+    this.number(entry);
     // Also where only its attempts change: its row is written as a whole.
     if (!open.entries.has(entry)) open.bytes += ENTRY_CHARS + entry.inputJson.length;
     if (!entry.stored) {
@@ -148,7 +148,7 @@ export class Recorder {
     entry.handledAt = this.now();
     entry.nextAttemptAt = null;
     if (entry.durable || entry.named) {
-      this.#number(entry);
+      this.number(entry);
       committer.open.entries.add(entry);
       // A turn's reply is counted with its events.
       if (outcome.status === "rejected") this.#count(entry, outcome.details);
@@ -186,9 +186,9 @@ export class Recorder {
   }
 
   /** A message's turn or attempt has come to something else than a failure: what joins now is one change. */
-  ending<Result>(entry: Entry, join: () => Result): Result {
+  ending<Result>(entry: Entry, join: () => Result, hasSnapshot = false): Result {
     const { committer, refusals } = this.owner;
-    return committer.change(join, refusals.ofTurn(entry));
+    return committer.change(join, refusals.ofTurn(entry, hasSnapshot));
   }
 
   /** A message has used up its attempts: it becomes a dead letter. */
@@ -284,7 +284,8 @@ export class Recorder {
     this.owner.committer.open.bytes += entry.inputJson.length + (json?.length ?? 0);
   }
 
-  #number(entry: Entry): void {
+  /** Gives a message its place in mailbox order, as it comes: it may be stored long after those behind it. */
+  number(entry: Entry): void {
     if (entry.seq === 0) entry.seq = ++this.#messageSeq;
   }
 }

@@ -36,15 +36,20 @@ export class Refusals {
   readonly #messages = new Map<string, Refusal>();
   readonly #admissions = new Map<string, { readonly error: FolioError; readonly until: number }>();
   readonly #timers = new Set<string>();
+  /** Actors with a turn that was refused with a snapshot, which may be what was refused, and can be done without. */
+  readonly #bare = new Map<string, true>();
 
   constructor(private readonly world: { readonly clock: Clock; readonly log: Log }) {}
 
   /** How what a message's turn or attempt writes joins a commit: by itself where it has been refused before. */
-  ofTurn(entry: Entry): ChangeOptions | undefined {
+  ofTurn(entry: Entry, hasSnapshot = false): ChangeOptions | undefined {
     // One that is not kept is over with its caller, who is told.
-    if (!entry.durable) return undefined;
+    if (!entry.durable && !hasSnapshot) return undefined;
     return {
-      refused: (error) => this.#add(entry, error, "turn"),
+      refused: (error) => {
+        if (hasSnapshot) remember(this.#bare, entry.message.actor, true);
+        if (entry.durable) this.#add(entry, error, "turn");
+      },
       isSuspect: this.isKnown(entry),
     };
   }
@@ -90,6 +95,11 @@ export class Refusals {
 
   isTimerHeld({ id }: { readonly id: string }): boolean {
     return this.#timers.has(id);
+  }
+
+  /** Whether an actor's snapshots may be what the store refuses. */
+  isBare(actor: string): boolean {
+    return this.#bare.has(actor);
   }
 
   /** Whether the store has refused something of a message before. */

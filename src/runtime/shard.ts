@@ -295,7 +295,7 @@ export class Shard {
 
   async #reload(head: Head, why: FolioError): Promise<void> {
     this.#serving.recovering();
-    if (why instanceof LostWithOthers) this.#admission.setAside();
+    if (why instanceof LostWithOthers) this.#admission.setAside(why);
     this.#beginAnew();
     while (this.#serving.isRecovering) {
       try {

@@ -26,6 +26,8 @@ export class Unsent {
   #alone = 0;
   #isChanging = false;
 
+  constructor(private readonly shard: number) {}
+
   /** The commit that is joined now. */
   get open(): OpenCommit {
     return this.#open;
@@ -76,11 +78,14 @@ export class Unsent {
       return join();
     } finally {
       this.#isChanging = false;
-      open.changes++;
-      if (open.changes === 1) open.only = { first, end: open.releases.length, refused: options?.refused };
-      if (this.#alone > 0) {
-        open.isSingle = true;
-        this.#cutOff();
+      // One that came to nothing would be held against the next one.
+      if (!isEmpty(open)) {
+        open.changes++;
+        if (open.changes === 1) open.only = { first, end: open.releases.length, refused: options?.refused };
+        if (this.#alone > 0) {
+          open.isSingle = true;
+          this.#cutOff();
+        }
       }
     }
   }
@@ -112,8 +117,13 @@ export class Unsent {
   }
 
   #cutOff(): void {
-    if (!this.#open.hasRows && this.#open.releases.length === 0) return;
+    if (isEmpty(this.#open)) return;
+    this.#open.cutOff(this.shard);
     this.#cut.push(this.#open);
     this.#open = new OpenCommit();
   }
+}
+
+function isEmpty({ hasRows, releases }: OpenCommit): boolean {
+  return !hasRows && releases.length === 0;
 }

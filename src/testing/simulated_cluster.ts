@@ -3,6 +3,7 @@ import { FolioError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
 import { createRuntime } from "../create_runtime.ts";
 import type { AnyModule } from "../runtime/registry.ts";
+import type { Statement } from "../store/database.ts";
 import type { DiskWorld, SimulatedDisk } from "./simulated_disk.ts";
 import type { FaultDice } from "./simulated_faults.ts";
 import { SimulatedProcess } from "./simulated_process.ts";
@@ -27,6 +28,8 @@ export interface ClusterOptions {
   /** Takes down what happens. */
   readonly note: (what: string) => void;
   readonly isObserved: boolean;
+  /** What no shard's disk takes. */
+  readonly refused: string | undefined;
 }
 
 /**
@@ -184,6 +187,13 @@ export class SimulatedCluster {
         return isLate;
       },
       lateMs: () => dice.random() * LATE_MS_MAX,
+      isRefused: (statements) => {
+        const { refused } = this.options;
+        if (refused === undefined || shard === undefined || !hasText(statements, refused)) return false;
+        dice.count("refused");
+        note(`${write}: refused`);
+        return true;
+      },
       crash: () => this.crash(process),
       pause: () => this.#pause(process),
     };
@@ -228,4 +238,10 @@ export class SimulatedCluster {
     };
     this.options.clock.after(SUPERVISION_MS, look);
   }
+}
+
+function hasText(statements: readonly Statement[], text: string): boolean {
+  return statements.some(({ args = [] }) =>
+    args.some((value) => typeof value === "string" && value.includes(text))
+  );
 }

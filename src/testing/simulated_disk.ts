@@ -26,6 +26,8 @@ export interface DiskWorld {
   fault(): DiskFault;
   /** How long a request takes, in milliseconds; 0 for no time at all. */
   delayMs(): number;
+  /** Whether the disk does not take a write, because of what is in it. */
+  isRefused(statements: readonly Statement[]): boolean;
   /** Whether a process dies while a write is on its way, which is done all the same. */
   isLate(): boolean;
   /** How long that takes. */
@@ -156,10 +158,12 @@ export class SimulatedDisk {
       await process.running();
     }
     if (fault === "lost") throw new DatabaseError("write was lost, as planned", "SQLITE_IOERR");
-    const rows = await this.#database.batch(statements, "write");
+    const isRefused = world.isRefused(statements);
+    const rows = isRefused ? [] : await this.#database.batch(statements, "write");
     if (fault === "crash-after") world.crash();
     if (fault === "pause-after") world.pause();
     if (fault === "unanswered") throw new DatabaseError("answer was lost, as planned", "SQLITE_IOERR");
+    if (isRefused) throw new DatabaseError("value is refused, as planned", "SQLITE_CONSTRAINT");
     return rows;
   }
 

@@ -21,6 +21,8 @@ export interface SimulationOptions {
   readonly shards?: number;
   readonly faults?: Faults;
   readonly limits?: Partial<Limits>;
+  /** What the disks of shards take nowhere: a write with this text in one of its values is refused, for good. */
+  readonly refused?: string;
   /** Whether metrics and alerts are kept (false); they look at the disks every 15 seconds. */
   readonly observe?: boolean;
   /** Disks of simulations before this one, to save making new ones; they are given back when it stops. */
@@ -69,7 +71,7 @@ export class Simulation {
       read: this.#disks.take({ shards }, archives),
     };
     this.#cluster = new SimulatedCluster(modules, disks, {
-      ...{ clock: this.clock, ids, dice: this.#dice, limits, isObserved: observe },
+      ...{ clock: this.clock, ids, dice: this.#dice, limits, isObserved: observe, refused: options.refused },
       note: (what) => this.note(what),
     });
     this.#cluster.start();

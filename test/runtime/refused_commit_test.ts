@@ -6,6 +6,7 @@ import {
   brew,
   closedTo,
   distil,
+  hoard,
   openedFor,
   POISON,
   type PoisonTable,
@@ -275,6 +276,62 @@ test("a group that is refused though none of it is: all of it is done, one after
   expect(await stateOf(world, "good")).toMatchObject({ notes: [1, 2, 3, 4] });
 });
 
+// Would catch a message that is on disk as done, and whose events are lost with the commit behind.
+test("however many changes go alone, what a message has come to is in the commit of its events, and nowhere before", async () => {
+  const world = await start();
+  const engine = at(world.engines, 0);
+  await world.runtime.send(bad(1), { messageId: "poison" });
+  const release = engine.hang();
+  const all = Array.from(
+    { length: 20 },
+    (_, n) => watch(world.runtime.send(ok(n), { messageId: `ok-${n}` })),
+  );
+  await world.settle();
+  release();
+  await world.clock.advance("1m");
+  expect(all.map(({ state }) => state)).toEqual(Array(20).fill("resolved"));
+  for (const { messages, events } of engine.written) {
+    const done = messages.filter(([, , , , , , , , , , status]) => status === "done").map(([, id]) => id);
+    expect(events.map(([, , , , , , , id]) => id)).toEqual(done);
+  }
+});
+
+// Would catch a message that is set aside, and comes behind one that was sent after it and is on disk already.
+test("a caller whose message would come behind one that was sent after it is told to come again", async () => {
+  const world = await start();
+  await world.runtime.send(bad(1), { messageId: "poison" });
+  await world.settle();
+  // The actor's first message waits for its next attempt: what is kept is on disk, what is asked only in memory.
+  const asked = watch(codeOf(world.runtime.ask(vault.ref("bad").note({ n: 2 }))));
+  await world.runtime.send(vault.ref("bad").note({ n: 3 }));
+  const behind = watch(codeOf(world.runtime.ask(vault.ref("bad").note({ n: 4 }))));
+  const release = at(world.engines, 0).hang();
+  const first = world.runtime.send(ok(1));
+  const others = [
+    world.runtime.send(ok(2)),
+    world.runtime.send(vault.ref("worse").note({ n: 1, isPoison: true })),
+  ];
+  await world.settle();
+  release();
+  await Promise.all([first, ...others]);
+  await world.clock.advance("1m");
+  expect(asked.value).toBe("store-unavailable");
+  expect(behind.value).toMatchObject({ resolved: { ok: true } });
+  expect(await stateOf(world, "bad")).toMatchObject({ notes: [3, 4] });
+});
+
+// Would catch an actor whose every command is refused because of what a snapshot would hold.
+test("a snapshot that is refused is done without, also by those who wait for an answer", async () => {
+  const world = await start(["snapshots"], { modules: [hoard] });
+  const keep = (text: string) => codeOf(world.runtime.ask(hoard.ref("h").keep({ text })));
+  expect(await keep("water")).toMatchObject({ resolved: { ok: true } });
+  expect(await keep(POISON)).toBe("store-refused");
+  await world.settle();
+  expect(await keep(POISON)).toMatchObject({ resolved: { ok: true, version: 2 } });
+  await world.settle();
+  expect(await keep("water")).toMatchObject({ resolved: { ok: true, version: 3 } });
+});
+
 const step = fc.record({
   key: fc.constantFrom("a", "b", "c"),
   isPoison: fc.boolean(),
@@ -329,4 +386,48 @@ test(
     );
   },
   120_000,
+);
+
+const kind = fc.constantFrom("send", "ask", "named-send", "named-ask");
+const hurried = fc.record({
+  key: fc.constantFrom("a", "b"),
+  isPoison: fc.boolean(),
+  kind,
+  pauseMs: fc.constantFrom(0, 0, 0, 1, 300, 1_500),
+});
+
+// Would catch one that overtakes another when what was lost with others is taken up again.
+test(
+  "what is sent without waiting for answers is done once and in order, whatever it is and whoever is poison",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(hurried, { maxLength: 40 }), async (steps) => {
+        const limits = { commitTurnsMax: 7, commitFollowsTurns: 2, requestWaitMsMax: 700 };
+        const world = await start(["events"], { limits });
+        const answers: { n: number; key: string; isPoison: boolean; answer: ReturnType<typeof watch> }[] = [];
+        for (const [n, { key, isPoison, kind, pauseMs }] of steps.entries()) {
+          const request = vault.ref(key).note({ n, isPoison });
+          const options = kind.startsWith("named") ? { messageId: `m${n}` } : {};
+          const asked = kind.endsWith("ask")
+            ? world.runtime.ask(request, options)
+            : world.runtime.send(request, options);
+          answers.push({ n, key, isPoison, answer: watch(codeOf(asked)) });
+          if (pauseMs > 0) await world.clock.advance(pauseMs);
+        }
+        await world.clock.advance("10m");
+        for (const key of ["a", "b"]) {
+          const { notes } = await stateOf(world, key) as { notes: number[] };
+          expect(notes).toEqual([...new Set(notes)].sort((a, b) => a - b));
+          const told = answers.filter((one) => one.key === key);
+          expect(told.every(({ answer }) => answer.state === "resolved")).toBe(true);
+          const taken = told.filter(({ answer, isPoison }) =>
+            !isPoison && (typeof answer.value === "object" || answer.value === "message-in-progress")
+          );
+          expect(notes).toEqual(taken.map(({ n }) => n));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  },
+  60_000,
 );

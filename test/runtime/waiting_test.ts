@@ -3,6 +3,7 @@ import { z } from "zod";
 import { actor } from "../../src/core/actor.ts";
 import { command } from "../../src/core/command.ts";
 import { ledger, unreliable } from "../support/actors.ts";
+import { vault } from "../support/poison.ts";
 import { at, codeOf, watch, World } from "../support/world.ts";
 
 const alice = ledger.ref("alice");
@@ -180,4 +181,18 @@ describe("stopping", () => {
     await world.runtime.stop();
     await world.runtime.stop();
   });
+});
+
+// Would catch messages that change places when the process dies, because one was stored after the one behind it.
+test("an ask that is kept once it has waited too long stays before what was sent after it, over a crash", async () => {
+  const world = await World.start({ modules: [vault], limits: { requestWaitMsMax: 100 } });
+  await world.runtime.send(vault.ref("v").fail({}));
+  await world.settle();
+  const asked = codeOf(world.runtime.ask(vault.ref("v").note({ n: 1 })));
+  await world.runtime.send(vault.ref("v").note({ n: 2 }));
+  await world.clock.advance("200ms");
+  expect(await asked).toBe("message-in-progress");
+  await world.crash();
+  await world.clock.advance("1m");
+  expect((await world.runtime.state("vault", "v")).state).toMatchObject({ notes: [1, 2] });
 });

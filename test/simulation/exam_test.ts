@@ -49,7 +49,7 @@ test("seeds bring every kind of fault, archive, and fill mailboxes", async () =>
   }
   expect([...kinds].sort()).toEqual([
     ...["clock", "crash-after", "crash-before", "fails", "hangs", "late", "lost", "pause-after"],
-    ...["pause-before", "repeated", "slow", "unanswered"],
+    ...["pause-before", "refused", "repeated", "slow", "unanswered"],
   ]);
   expect(archived).toBeGreaterThan(20);
   expect(refused).toBeGreaterThan(0);

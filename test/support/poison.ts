@@ -67,9 +67,12 @@ export const vault = actor("vault", {
     fail: command(z.object({}), () => {
       throw new Error(POISON);
     }),
-    send: command(z.object({ to: z.string() }), (turn, { to }) => {
-      turn.send(vault.ref(to).keep({ n: 0, text: POISON }));
-    }),
+    send: command(
+      z.object({ to: z.string(), n: z.int().default(0), text: z.string().default(POISON) }),
+      (turn, { to, n, text }) => {
+        turn.send(vault.ref(to).keep({ n, text }));
+      },
+    ),
     later: command(z.object({ text: z.string().default(POISON) }), (turn, { text }) => {
       turn.schedule("later", { after: "5s" }, vault.ref(turn.key).keep({ n: 1, text }));
     }),
@@ -90,4 +93,13 @@ export const brew = saga("brew", {
   input: z.object({ isPoison: z.boolean() }),
   output: noted,
   run: (_saga, { isPoison }) => Promise.resolve({ text: isPoison ? POISON : "water" }),
+});
+
+/** Keeps all that it is given, and is stored whole after each event. */
+export const hoard = actor("hoard", {
+  initialState: () => ({ texts: [] as string[] }),
+  events: { Kept: noted },
+  evolve: { Kept: (state, { text }) => ({ texts: [...state.texts, text] }) },
+  snapshot: { every: 1 },
+  commands: { keep: command(noted, (turn, { text }) => turn.emit("Kept", { text })) },
 });

@@ -53,7 +53,9 @@ test("what is on the disk comes in its time, whatever later things were added wh
   for (let order = 101; order <= 110; order++) disk.add(50_000, order);
   await disk.clock.advance("40s");
   await running;
-  expect(disk.handedOver).toEqual([1, 2, 3, 4, 5].map((order) => ({ order, at: order * 1_000 + expectedLate(order) })));
+  expect(disk.handedOver).toEqual(
+    [1, 2, 3, 4, 5].map((order) => ({ order, at: order * 1_000 + expectedLate(order) })),
+  );
   await disk.clock.advance("20s");
   expect(disk.handedOver.map(({ order }) => order).slice(5)).toEqual(
     Array.from({ length: 10 }, (_, index) => 101 + index),

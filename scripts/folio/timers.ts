@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { timerView } from "../../src/http/views.ts";
+import { defaultLimits } from "../../src/config.ts";
 import { readComingUp } from "../../src/runtime/coming_up.ts";
 import type { Server } from "../support/server.ts";
 import { storedShards, withStoreFolder } from "../support/store_folder.ts";
@@ -66,7 +67,7 @@ async function atServer(server: Server, wanted: Wanted) {
 function inFolder(data: string, { actor, limit }: Wanted) {
   return withStoreFolder(data, async (folder) => {
     const page = { actor, limit: limit + 1, now: Date.now() };
-    const found = await readComingUp(storedShards(folder), page);
+    const found = await readComingUp(storedShards(folder), { ...page, bytesMax: defaultLimits.pageBytesMax });
     return { found: found.slice(0, limit).map(timerView), hasMore: found.length > limit };
   });
 }

@@ -272,7 +272,7 @@ export const turnMutants: readonly Mutant[] = [
     promise: 9,
     edits: [{
       file: timers,
-      from: "      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));\n",
+      from: "      world.clock.after(RECOVERING_DELAY_MS, () => this.#fire(timer));\n",
       to: "",
     }],
     catches: [{ tests: ["test/runtime/timer_test.ts"] }],

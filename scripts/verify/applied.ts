@@ -57,6 +57,15 @@ async function checkMessages(shard: CheckedShard, commits: readonly Commit[], fi
   for (const commit of commits) {
     const where = placeOf(shard, commit);
     prunedBefore = Math.max(prunedBefore, commit.prune?.handledBefore ?? -Infinity);
+    // In the order opposite to that in which a commit is applied.
+    for (const [id, actor] of commit.buried ?? []) {
+      const key = `${id} ${actor}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const [, status] = await messageRow(shard, id, actor) ?? [];
+      if (status === "dead") continue;
+      findings.add("commits", where, `its message ${key} is ${status ?? "nowhere"} in the mailbox, not dead`);
+    }
     for (const message of commit.messages) {
       const key = `${message[1]} ${message[2]}`;
       if (seen.has(key)) continue;

@@ -20,12 +20,12 @@ export interface ComingUp {
 /** What will be delivered after now, soonest first. */
 export async function readComingUp(
   shards: readonly Pick<MessageSource, "number" | "store">[],
-  page: { actor?: string | undefined; limit: number; now: number },
+  page: { actor?: string | undefined; limit: number; bytesMax: number; now: number },
 ): Promise<ComingUp[]> {
-  const { actor, limit, now } = page;
+  const { actor, limit, bytesMax, now } = page;
   const actors = actor === undefined ? undefined : [actor];
   const lists = await Promise.all(shards.map(async ({ number, store: { database } }) => {
-    const timers = readTimerSummaries(database, { actors, limit });
+    const timers = readTimerSummaries(database, { actors, limit, bytesMax });
     const delayed = readDelayed(database, number, { after: now, actor, limit });
     return [...(await timers).map(ofTimer), ...(await delayed).map(ofMessage)];
   }));

@@ -36,8 +36,12 @@ const RETRY_DELAY_MS = 1_000;
  * `#heldUntil`, which moves on by a window at a time, or by as many as are read at once. While nothing on the
  * disk comes near, the disk is left alone.
  *
- * Invariant: an item up to `#heldUntil` is in memory or has been handed over; a later one is on the disk, or on
- * its way there. One that is read while it is added stands here twice: `due` must take the second as nothing.
+ * Invariants:
+ * 1. An item up to `#heldUntil` is in memory or has been handed over; a later one is on the disk, or on its way
+ *    there, and may be in memory, too. One that is read while it is added stands here twice: `due` must take the
+ *    second as nothing.
+ * 2. None is handed over while one that comes before it may still have to be read (`#end`): a read may bring
+ *    one long item, and what is added meanwhile must not overtake the others.
  */
 export class DueWindow<T> {
   /** A binary heap, soonest first. */
@@ -45,7 +49,8 @@ export class DueWindow<T> {
   #heldUntil: DueKey;
   /** Items that the last read brought, where that was as much as one may, and there may be more up to its end. */
   #partOf: number | undefined;
-  #isReading = false;
+  /** Behind what the read goes on that is under way. */
+  #readFrom: DueKey | undefined;
   /** No item on the disk after `#heldUntil` is due before this. */
   #nextAt = -Infinity;
   #cancelTimer: () => void = () => {};
@@ -68,15 +73,20 @@ export class DueWindow<T> {
     return this.#heap.length;
   }
 
+  /** Up to here all that is due has come to memory. */
+  get #end(): DueKey {
+    return this.#readFrom ?? this.#heldUntil;
+  }
+
   /** Reads what is due within the next window. */
   async runOnce(): Promise<void> {
-    if (this.#isReading) return;
+    if (this.#readFrom) return;
     const after = this.#heldUntil;
     const upTo = this.clock.now() + this.windowMs;
     if (upTo < after.at) return;
     // From here on `add` holds what is due by then, so that nothing falls between it and the query.
     this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
-    this.#isReading = true;
+    this.#readFrom = after;
     try {
       this.#nextAt = Infinity; // `add` makes it sooner, also while this reads
       const { items, reached } = await this.owner.read({ after, upTo, limit: ITEMS_PER_READ });
@@ -90,16 +100,17 @@ export class DueWindow<T> {
       this.#nextAt = -Infinity;
       throw error;
     } finally {
-      this.#isReading = false;
+      this.#readFrom = undefined;
+      this.#setTimer();
     }
   }
 
   /** From now on, reads half a window before what comes next on the disk. */
   start(): void {
     this.#cancelWindow();
-    // What is held comes first; when half of it is gone, there is another read.
     if (this.#stopped || this.#nextAt === Infinity) return;
-    if (this.#partOf !== undefined && this.held > this.#partOf / 2) return;
+    // What was read comes first; when half of it is gone, or only what was added is left, there is another read.
+    if (this.#partOf !== undefined && this.held > this.#partOf / 2 && this.#hasFirst()) return;
     const delayMs = this.#nextAt === -Infinity
       ? RETRY_DELAY_MS
       : this.#nextAt - this.windowMs / 2 - this.clock.now();
@@ -125,7 +136,7 @@ export class DueWindow<T> {
     const key = this.owner.keyOf(item);
     const upTo = this.clock.now() + this.windowMs;
     // Nothing on the disk lies between what is held and the end of the window: it can begin now.
-    if (!this.#isReading && this.#nextAt > upTo && upTo > this.#heldUntil.at) {
+    if (!this.#readFrom && this.#nextAt > upTo && upTo > this.#heldUntil.at) {
       this.#heldUntil = { at: upTo, order: Number.MAX_SAFE_INTEGER };
     }
     if (!isSooner(this.#heldUntil, key)) {
@@ -134,7 +145,7 @@ export class DueWindow<T> {
     }
     if (key.at < this.#nextAt) {
       this.#nextAt = key.at;
-      if (!this.#isReading) this.start();
+      if (!this.#readFrom) this.start();
     }
     return false;
   }
@@ -173,8 +184,13 @@ export class DueWindow<T> {
     return a < heap.length && isSooner(this.owner.keyOf(heap[a] as T), this.owner.keyOf(heap[b] as T));
   }
 
+  /** Whether there is one with nothing before it that has not come to memory. */
+  #hasFirst(): boolean {
+    return this.#heap.length > 0 && !isSooner(this.#end, this.owner.keyOf(this.#heap[0] as T));
+  }
+
   #setTimer(): void {
-    if (this.#heap.length === 0 || this.#stopped) return;
+    if (this.#stopped || !this.#hasFirst()) return;
     const soonest = this.owner.keyOf(this.#heap[0] as T).at;
     if (soonest >= this.#timerAt) return;
     this.#cancelTimer();
@@ -182,14 +198,14 @@ export class DueWindow<T> {
     this.#cancelTimer = this.clock.after(Math.min(soonest - this.clock.now(), RECHECK_MS), () => {
       this.#timerAt = Infinity;
       const now = this.clock.now();
-      while (this.#heap.length > 0) {
+      while (this.#hasFirst()) {
         const first = this.#heap[0] as T;
         if (this.owner.keyOf(first).at > now) break;
         this.#pop();
         this.owner.due(first);
       }
       this.#setTimer();
-      if (this.#partOf !== undefined && !this.#isReading) this.start();
+      if (this.#partOf !== undefined && !this.#readFrom) this.start();
     });
   }
 }

@@ -3,9 +3,9 @@ import { Journal } from "../core/journal.ts";
 import { deepFreeze } from "../core/json.ts";
 import type { MessageRecord } from "../core/message.ts";
 import type { Row } from "../store/database.ts";
-import { eventsOf, streamsOf, type WantedStream } from "../store/events.ts";
+import { eventsOf, streamOf, streamsOf, type WantedStream } from "../store/events.ts";
 import { messagesOf, selectMessages } from "../store/messages.ts";
-import { type Page, readMostlyShortPage, selectShort, shortPage } from "../store/page.ts";
+import { type Page, type PageBound, readMostlyShortPage, selectShort, shortPage } from "../store/page.ts";
 import type { ShardStore } from "../store/shard_store.ts";
 import { selectSnapshots, snapshotOf } from "../store/snapshots.ts";
 import type { Activation } from "./activation.ts";
@@ -81,7 +81,7 @@ export class Loader {
     const { database, hasArchive, shard } = this.store;
     const bound = { limit: EVENTS_PER_QUERY, bytesMax: this.bytesMax };
     let wanted: WantedStream[] = activations.map(({ name, actor }) => [name, 0, actor?.fingerprint ?? ""]);
-    let source = streamsOf(wanted, hasArchive);
+    const source = streamsOf(wanted, hasArchive);
     const [snapshots = [], streams = [], messages = []] = await database.batch([
       selectSnapshots(wanted),
       selectShort(source, bound),
@@ -99,17 +99,22 @@ export class Loader {
     }
     // Where an event is too long for that, none is taken yet.
     let page = shortPage(source, streams, bound);
-    while (page === undefined || page.hasMore) {
-      const last = this.#advance(byName, page);
-      // The last actor may have more, and those after it have not been read at all.
-      if (last !== undefined) wanted = wanted.slice(wanted.findIndex(([name]) => name === last));
+    let asked = wanted.length;
+    for (;;) {
+      if (page) {
+        const actors = this.#advance(byName, page);
+        const last = actors.at(-1);
+        // The last actor may have more, and those after it have not been read at all.
+        wanted = wanted.slice(page.hasMore ? wanted.findIndex(([name]) => name === last) : asked);
+        // SQLite goes through all events of those that are asked for, however few it gives.
+        asked = page.hasMore && actors.length === 1 ? 1 : 2 * (page.hasMore ? actors.length : asked);
+      }
+      if (wanted.length === 0) break;
       // After what has been reached, not after the snapshot, which may have been deleted meanwhile.
       wanted = wanted.map(([name, , fingerprint]) => [name, byName.get(name)?.version ?? 0, fingerprint]);
-      source = streamsOf(wanted, hasArchive);
-      page = await readMostlyShortPage(database, source, bound);
+      page = await this.#read(wanted.slice(0, asked), bound);
       if (this.#stopped) return;
     }
-    this.#advance(byName, page);
 
     const earlier = new Map(
       messagesOf(shard, messages).map((record) => [entryKey(record), record]),
@@ -118,14 +123,24 @@ export class Loader {
     for (const activation of activations) this.owner.loaded(activation);
   }
 
-  /** Applies a page of events. @returns The actor of the last one. */
-  #advance(byName: ReadonlyMap<string, Activation>, page: Page<Row> | undefined): string | undefined {
-    const events = eventsOf(this.store.shard, page?.items ?? []);
+  #read(wanted: readonly WantedStream[], bound: PageBound): Promise<Page<Row>> {
+    const { database, hasArchive } = this.store;
+    const [first] = wanted;
+    // One actor's events come in order by themselves; those of several have to be sorted, all of them each time.
+    const source = first && wanted.length === 1
+      ? streamOf(first[0], first[1])
+      : streamsOf(wanted, hasArchive);
+    return readMostlyShortPage(database, source, bound);
+  }
+
+  /** Applies a page of events. @returns Whose they are. */
+  #advance(byName: ReadonlyMap<string, Activation>, page: Page<Row>): string[] {
+    const events = eventsOf(this.store.shard, page.items);
     for (const event of events) {
       const activation = byName.get(event.actor);
       if (activation) advance(activation, event);
     }
-    return events.at(-1)?.actor;
+    return [...new Set(events.map(({ actor }) => actor))];
   }
 }
 

@@ -250,7 +250,8 @@ export class Runtime {
 
   /** What timers and delayed messages will bring, soonest first; those of one actor, where it is named. */
   timers(page: { actor?: string | undefined; limit: number }): Promise<ComingUp[]> {
-    return readComingUp(this.shards, { ...page, now: this.clock.now() });
+    const { pageBytesMax: bytesMax } = this.limits;
+    return readComingUp(this.shards, { ...page, bytesMax, now: this.clock.now() });
   }
 
   /** One page of the log across actors. */

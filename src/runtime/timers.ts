@@ -3,6 +3,7 @@ import type { ShardStore } from "../store/shard_store.ts";
 import { nextTimerAt, readTimers, type Timer, timerKey } from "../store/timers.ts";
 import type { Committer } from "./committer.ts";
 import { type DueKey, type DuePage, DueWindow } from "./due_window.ts";
+import type { OpenCommit } from "./open_commit.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Refusals } from "./refusals.ts";
 import type { World } from "./world.ts";
@@ -35,6 +36,10 @@ const RECOVERING_DELAY_MS = 100;
 export class Timers {
   readonly #held = new Map<string, Timer>();
   readonly #window: DueWindow<Timer>;
+  /** Those that are due, while a commit has no room for what they send. */
+  readonly #waiting: Timer[] = [];
+  /** What the open commit has of timers that fired. */
+  #fired: { readonly open: OpenCommit; timers: number; bytes: number } | undefined;
   /** Timers that were set or cancelled while others are being read. */
   #changed: Set<string> | undefined;
   #isStopped = false;
@@ -45,7 +50,7 @@ export class Timers {
       keyOf: ({ dueAt, id }) => ({ at: dueAt, order: id }),
       read: (page) => this.#read(page),
       next: (after) => nextTimerAt(owner.store.database, after),
-      due: (timer) => this.#due(timer),
+      due: (timer) => this.#fire(timer),
       failed: (error) => owner.failed(error),
     }, { at: -Number.MAX_SAFE_INTEGER, order: "" });
   }
@@ -114,18 +119,43 @@ export class Timers {
     }
   }
 
+  #fire(timer: Timer): void {
+    this.#waiting.push(timer);
+    if (this.#waiting.length === 1) this.#fireWaiting();
+  }
+
+  /** Thousands may fall due in one moment: no commit becomes longer by them than a commit may be. */
+  #fireWaiting(): void {
+    const { committer, world: { limits } } = this.owner;
+    for (let timer = this.#waiting[0]; timer !== undefined; timer = this.#waiting[0]) {
+      const { open } = committer;
+      // What turns have joined does not count: they must not keep timers waiting for ever.
+      if (this.#fired?.open !== open) this.#fired = { open, timers: 0, bytes: 0 };
+      if (this.#fired.timers >= limits.commitTurnsMax || this.#fired.bytes >= limits.commitBytesMax) {
+        const goOn = () => this.#fireWaiting();
+        committer.flushed().then(goOn, goOn);
+        return;
+      }
+      const before = open.bytes;
+      this.#due(timer);
+      this.#fired.timers++;
+      this.#fired.bytes += open.bytes - before;
+      this.#waiting.shift();
+    }
+  }
+
   #due(timer: Timer): void {
     const { committer, outgoing, refusals, world } = this.owner;
     if (refusals.isTimerHeld(timer)) return;
     if (this.#isStopped || this.#held.get(timerKey(timer)) !== timer) return;
     if (!committer.isAccepting) {
       // The commit whose answer did not come may turn out to be on disk: then nothing is read again.
-      world.clock.after(RECOVERING_DELAY_MS, () => this.#due(timer));
+      world.clock.after(RECOVERING_DELAY_MS, () => this.#fire(timer));
       return;
     }
     const send = { request: timer.request, delayMs: 0, id: timer.id };
     if (outgoing.whyNoRoom([send])) {
-      world.clock.after(NO_ROOM_DELAY_MS, () => this.#due(timer));
+      world.clock.after(NO_ROOM_DELAY_MS, () => this.#fire(timer));
       return;
     }
     world.observer?.timerFired?.(timer.actor, this.owner.now() - timer.dueAt);

@@ -4,6 +4,7 @@ import type { Failure, MessageStatus } from "../core/message.ts";
 import type { Database } from "../store/database.ts";
 import { readEventsOfCorrelation } from "../store/events.ts";
 import { type MessageSummary, readMessagesOfCorrelation } from "../store/messages.ts";
+import type { PageBound } from "../store/page.ts";
 import { readTimerSummaries } from "../store/timers.ts";
 
 /** A shard that is read. */
@@ -93,7 +94,7 @@ export async function readTrace(
     }
     node.events.push(event);
   }
-  for (const timer of await pendingTimers(shards, correlationId, [...nodes.values()], nodesMax + 1)) {
+  for (const timer of await pendingTimers(shards, query, [...nodes.values()])) {
     nodes.set(keyOf(timer.messageId, timer.actor), timer);
   }
 
@@ -138,12 +139,11 @@ function nodeOf(message: MessageSummary): Found {
 /** Timers that turns of the tree have set, and that are still to come. */
 async function pendingTimers(
   shards: readonly TraceSource[],
-  correlationId: string,
+  wanted: PageBound & { readonly correlationId: string },
   nodes: readonly TraceNode[],
-  limit: number,
 ): Promise<Found[]> {
   const actors = [...new Set(nodes.map(({ actor }) => actor))].slice(0, TIMER_ACTORS_MAX);
-  const query = { actors, correlationId, limit };
+  const query = { ...wanted, actors };
   const timers = await Promise.all(shards.map(({ database }) => readTimerSummaries(database, query)));
   return timers.flat().map(({ id, dueAt, request, causationId }) => ({
     kind: "timer",

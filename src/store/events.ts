@@ -99,20 +99,29 @@ export interface StreamQuery extends PageBound {
   readonly isNewest?: boolean | undefined;
 }
 
+/** Events of one actor behind a version and up to one, oldest first or newest first. */
+export function streamOf(
+  actor: string,
+  after: number,
+  upTo = Number.MAX_SAFE_INTEGER,
+  isNewest = false,
+): PageSource {
+  return eventRows({
+    where: "actor = ?1 AND version > ?2 AND version <= ?3",
+    ...{ keys: "version", order: isNewest ? "version DESC" : "version" },
+    args: [actor, after, upTo],
+  });
+}
+
 /** Events of one actor, oldest first. */
 export async function readStream(
   database: Database,
   shard: number,
   query: StreamQuery,
 ): Promise<Page<RecordedEvent>> {
-  const { actor, after, upTo = Number.MAX_SAFE_INTEGER, isNewest = false } = query;
-  const source = eventRows({
-    where: "actor = ?1 AND version > ?2 AND version <= ?3",
-    ...{ keys: "version", order: isNewest ? "version DESC" : "version" },
-    args: [actor, after, upTo],
-  });
+  const { actor, after, upTo, isNewest } = query;
   const { items, hasMore } = mapPage(
-    await readMostlyShortPage(database, source, query),
+    await readMostlyShortPage(database, streamOf(actor, after, upTo, isNewest), query),
     (row) => toEvent(shard, row),
   );
   return { items: isNewest ? items.toReversed() : items, hasMore };

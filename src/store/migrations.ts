@@ -6,8 +6,8 @@ import { type Database, DatabaseError, type Statement } from "./database.ts";
 import { createEvents } from "./events.ts";
 import { createMessages, extendMessages } from "./messages.ts";
 import { createOutbox } from "./outbox.ts";
-import { createSnapshots } from "./snapshots.ts";
-import { createTimers } from "./timers.ts";
+import { createSnapshots, moveSnapshots } from "./snapshots.ts";
+import { createTimers, moveTimers } from "./timers.ts";
 import { createWebhooks } from "./webhooks.ts";
 
 /**
@@ -29,6 +29,7 @@ export const shardMigrations: readonly Migration[] = [
   createWebhooks,
   createChain,
   createArchived,
+  [...moveTimers, ...moveSnapshots],
 ];
 
 /** What a file is, written into it when it is made. Values are whole numbers or text. */

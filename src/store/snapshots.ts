@@ -11,6 +11,20 @@ export const createSnapshots = [
   ) STRICT, WITHOUT ROWID`,
 ];
 
+/** What came with the sixth schema version: rows are found without going through the states of others. */
+export const moveSnapshots = [
+  `CREATE TABLE snapshots_moved AS SELECT actor, version, fingerprint, state FROM snapshots`,
+  `DROP TABLE snapshots`,
+  `CREATE TABLE snapshots (
+    actor TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT`,
+  `INSERT INTO snapshots SELECT actor, version, fingerprint, state FROM snapshots_moved`,
+  `DROP TABLE snapshots_moved`,
+];
+
 /** `state` is JSON text; `fingerprint` is of the code that made it. */
 export type SnapshotRow = [actor: string, version: number, fingerprint: string, state: string];
 

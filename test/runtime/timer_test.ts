@@ -167,6 +167,37 @@ test("each of many timers due at one moment fires once", async () => {
   expect((await world.runtime.state("free", "x")).state).toEqual({ count: 21_000 });
 });
 
+// Would catch a commit with all that falls due in one moment: of 1,000 timers of 1 MiB, no disk and no text takes it.
+test("what falls due in one moment goes in commits that are no longer than one may be, in the order due", async () => {
+  const bell = actor("bell", {
+    initialState: () => ({ rung: [] as number[] }),
+    events: { Rang: z.object({ n: z.int() }) },
+    evolve: { Rang: (state, { n }) => ({ rung: [...state.rung, n] }) },
+    commands: {
+      set: command(z.object({ n: z.int(), at: z.int() }), (turn, { n, at }) => {
+        turn.schedule(`t${n}`, { at }, {
+          type: "bell",
+          key: "b",
+          command: "ring",
+          input: { n, text: "x".repeat(100_000) },
+        });
+      }),
+      ring: command(z.object({ n: z.int(), text: z.string() }), (turn, { n }) => turn.emit("Rang", { n })),
+    },
+  });
+  const commitBytesMax = 300_000;
+  const world = await World.start({ modules: [bell], limits: { commitBytesMax } });
+  const dueAt = world.clock.now() + 5_000;
+  for (let n = 0; n < 30; n++) await world.runtime.ask(bell.ref("b").set({ n, at: dueAt }));
+  await world.clock.advance("10s");
+  expect((await world.runtime.state("bell", "b")).state).toEqual({
+    rung: Array.from({ length: 30 }, (_, n) => n),
+  });
+  const rows = await at(world.databases, 0).look(`SELECT max(octet_length(body)) FROM commits`);
+  // Two messages reach the bound, the third goes beyond it; and what the turns of some write again.
+  expect(Number(at(rows, 0)[0])).toBeLessThan(2 * commitBytesMax + 200_000);
+});
+
 test("a timer whose message finds no room fires when there is some", async () => {
   const world = await start();
   await world.runtime.ask(a.setMany({ count: 120, afterMs: 1_000 }));

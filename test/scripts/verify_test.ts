@@ -5,6 +5,7 @@ import { activity, actor, command, saga } from "../../src/mod.ts";
 import { shardOf } from "../../src/core/shard_of.ts";
 import { Registry } from "../../src/runtime/registry.ts";
 import { openLibsqlDatabase } from "../../src/store/libsql_database.ts";
+import { buryMessages } from "../../src/store/messages.ts";
 import { Findings } from "../../scripts/verify/findings.ts";
 import { verifyFolder } from "../../scripts/verify/folder.ts";
 import { sums } from "../projections/support.ts";
@@ -434,6 +435,35 @@ test.each(errands)("%s is found", async (_, sql, check, text) => {
   await tamper(folder, home, ...sql);
   const { told } = await findingsIn(folder);
   expect(told).toContainEqual(expect.objectContaining({ check, what: expect.stringMatching(text) }));
+});
+
+// Would catch a sound folder being called damaged, as its commits know the message only as it was before.
+test("a message whose row was only marked dead is sound, and found where it is not marked", async () => {
+  const folder = copyOfStore();
+  const file = "shard-0.db";
+  const database = openLibsqlDatabase({ url: `file:${folder}/${file}` });
+  const [row] = await database.execute({
+    sql: `SELECT id, actor FROM messages WHERE status = 'queued' AND actor LIKE 'ledger/%' LIMIT 1`,
+  });
+  const [id, actor] = [String(row?.[0]), String(row?.[1])];
+  const buried = [[id, actor, 3, 1, "The store refuses it"] as const];
+  await database.execute({
+    sql: `UPDATE commits SET body = json_set(body, '$.buried', json(?))
+      WHERE idx = (SELECT max(idx) FROM commits)`,
+    args: [JSON.stringify(buried)],
+  });
+  await database.close();
+  const unmarked = await findingsIn(folder);
+  expect(unmarked.told).toEqual([
+    expect.objectContaining({
+      check: "commits",
+      what: `its message ${id} ${actor} is queued in the mailbox, not dead`,
+    }),
+  ]);
+  const again = openLibsqlDatabase({ url: `file:${folder}/${file}` });
+  await again.batch([buryMessages(buried)], "write");
+  await again.close();
+  expect((await findingsIn(folder)).told).toEqual([]);
 });
 
 test("a message that has left one shard and never arrived in the other is found", async () => {

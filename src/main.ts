@@ -14,6 +14,12 @@ import { type AnyModule, Registry } from "./runtime/registry.ts";
 import { withoutSecrets } from "./open_stores.ts";
 import { UnusableStoreError } from "./store/migrations.ts";
 
+/**
+ * Connections that wait to be taken; the system may allow fewer. Beyond it they are dropped and come again after a
+ * second, two, four: where there is too much work, 429 in time is better.
+ */
+const TCP_BACKLOG = 4_096;
+
 if (import.meta.main) {
   try {
     const config = parseConfig(
@@ -98,7 +104,7 @@ function listen(
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve(
-      { hostname: config.host, port: config.port, onListen: () => {} },
+      { hostname: config.host, port: config.port, tcpBacklog: TCP_BACKLOG, onListen: () => {} },
       (request) => fetch(request),
     );
   } catch (error) {
